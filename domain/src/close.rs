@@ -1,0 +1,128 @@
+//! Why a session or a connection ended.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why it ended; always on record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum CloseReason {
+    /// Its own user ended it: closed the client, or said end.
+    User,
+    /// An administrator ended it.
+    Admin {
+        /// Who.
+        by: String,
+        /// Why, if he said so.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// Its time was up.
+    Deadline {
+        /// Which of its limits.
+        limit: DeadlineReason,
+    },
+    /// Nobody typed for too long.
+    Idle,
+    /// The client was away for longer than the grace.
+    GraceExpired,
+    /// The target closed the connection.
+    TargetClosed,
+    /// The client's network went away.
+    Network,
+    /// The policy that allowed it no longer does.
+    Policy {
+        /// What changed.
+        what: String,
+    },
+    /// A rule was broken.
+    RuleViolation {
+        /// Which.
+        rule: String,
+    },
+    /// What passes could not be recorded.
+    RecordingFailed {
+        /// What the recorder said.
+        error: String,
+    },
+    /// It could not be brought up.
+    ConnectFailed {
+        /// What went wrong.
+        error: String,
+    },
+    /// The node that held it is gone.
+    NodeLost,
+    /// The node was shut down in order.
+    Drain,
+}
+
+/// Which limit set a deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadlineReason {
+    /// The connection profile's maximum duration.
+    MaxDuration,
+    /// The maximum duration with the extensions taken.
+    Extended,
+}
+
+impl DeadlineReason {
+    /// The name in lists.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MaxDuration => "max_duration",
+            Self::Extended => "extended",
+        }
+    }
+}
+
+impl CloseReason {
+    /// A stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Admin { .. } => "admin",
+            Self::Deadline { .. } => "deadline",
+            Self::Idle => "idle",
+            Self::GraceExpired => "grace_expired",
+            Self::TargetClosed => "target_closed",
+            Self::Network => "network",
+            Self::Policy { .. } => "policy",
+            Self::RuleViolation { .. } => "rule_violation",
+            Self::RecordingFailed { .. } => "recording_failed",
+            Self::ConnectFailed { .. } => "connect_failed",
+            Self::NodeLost => "node_lost",
+            Self::Drain => "drain",
+        }
+    }
+}
+
+/// What people read, in the list and in the user's own client.
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User => f.write_str("Closed by user"),
+            Self::Admin { by, reason } if reason.is_empty() => write!(f, "Closed by administrator {by}"),
+            Self::Admin { by, reason } => write!(f, "Closed by administrator {by}: {reason}"),
+            Self::Deadline { limit: DeadlineReason::MaxDuration } => {
+                f.write_str("The maximum duration of the session was reached")
+            }
+            Self::Deadline { limit: DeadlineReason::Extended } => {
+                f.write_str("The extended duration of the session was reached")
+            }
+            Self::Idle => f.write_str("Idle timeout has expired"),
+            Self::GraceExpired => f.write_str("The client did not come back in time"),
+            Self::TargetClosed => f.write_str("The target closed the connection"),
+            Self::Network => f.write_str("The client's connection was lost"),
+            Self::Policy { what } => write!(f, "Access is no longer allowed: {what}"),
+            Self::RuleViolation { rule } => write!(f, "The rule `{rule}` was broken"),
+            Self::RecordingFailed { error } => {
+                write!(f, "The session cannot be recorded, so it may not go on ({error})")
+            }
+            Self::ConnectFailed { error } => write!(f, "The target could not be reached: {error}"),
+            Self::NodeLost => f.write_str("The gateway that held the session stopped"),
+            Self::Drain => f.write_str("The gateway is shutting down"),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The rules of Sallyport, and nothing else: who may do what, what a session is, when it ends.
+//!
+//! Pure by construction: no clock (time is a value), no I/O, no protocol, no SQL. Everything here
+//! can be tested with data alone.
+
+pub mod close;
+pub mod command;
+pub mod connect_string;
+pub mod deadline;
+pub mod declared;
+pub mod event;
+pub mod id;
+pub mod permit;
+pub mod policy;
+pub mod refusal;
+pub mod right;
+pub mod role;
+pub mod scope;
+pub mod session;
+pub mod span;
+pub mod status;

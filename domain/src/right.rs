@@ -1,0 +1,61 @@
+//! Rights: what an activity lets its user do on the host.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! rights {
+    ($($(#[$doc:meta])* $name:ident = $text:literal),+ $(,)?) => {
+        /// One thing an activity may allow; everything not listed is refused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Right {
+            $($(#[$doc])* $name),+
+        }
+
+        impl Right {
+            /// Every right there is.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The name used in declarations and events.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text),+
+                }
+            }
+        }
+    };
+}
+
+rights! {
+    /// An interactive shell.
+    Shell = "shell",
+    /// Commands; carries scp, rsync and git as well.
+    Exec = "exec",
+    /// The `sftp` subsystem.
+    Sftp = "sftp",
+    /// Forwards from the client to somewhere behind the target (`ssh -L`, `-D`).
+    LocalForward = "local-forward",
+    /// Forwards from the target back to the client (`ssh -R`).
+    RemoteForward = "remote-forward",
+    /// SSH agent forwarding.
+    Agent = "agent",
+    /// X11 forwarding.
+    X11 = "x11",
+    /// Clipboard from the client to the target.
+    ClipboardIn = "clipboard-in",
+    /// Clipboard from the target to the client.
+    ClipboardOut = "clipboard-out",
+    /// Drive redirection.
+    Drives = "drives",
+    /// Printer redirection.
+    Printers = "printers",
+    /// Sound.
+    Audio = "audio",
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
