@@ -1,1 +1,46 @@
-//! crate
+//! The data plane: clients come in, targets are dialled, and everything between the two passes a
+//! gate and a tape.
+//!
+//! One [`driver`] owns each live session; a [`connection::Connection`] is what its pumps share.
+//! Nothing here knows HTTP or SQL: orders arrive as rows of the store.
+
+pub mod config;
+mod connection;
+mod driver;
+mod gate;
+pub mod host_key;
+mod ledger;
+mod node;
+mod notice;
+mod orders;
+mod recording;
+mod recovery;
+mod ssh;
+mod wire;
+
+use std::net::SocketAddr;
+
+pub use config::ProxyConfig;
+pub use node::{RunningProxy, start};
+
+/// Why the data plane did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {listen}: {source}; is another gateway running there?")]
+    Listen {
+        /// Which address.
+        listen: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The gateway's own key is none.
+    #[error("the gateway's SSH host key is unusable: {0}")]
+    HostKey(String),
+    /// What a crash left behind could not be looked at.
+    #[error("cannot recover what an earlier run left behind: {0}")]
+    Recovery(String),
+    /// The store does not answer.
+    #[error(transparent)]
+    Store(#[from] sallyport_store::StoreError),
+}

@@ -1,0 +1,53 @@
+//! What the data plane needs to know to start.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sallyport_domain::id::NodeId;
+use zeroize::Zeroizing;
+
+/// Settings of the data plane.
+pub struct ProxyConfig {
+    /// Where SSH clients come in.
+    pub ssh_listen: SocketAddr,
+    /// Shown before authentication, if any.
+    pub banner: Option<String>,
+    /// The gateway's own SSH host key, as an OpenSSH private key in PEM.
+    pub host_key: Zeroizing<String>,
+    /// Where tapes are written.
+    pub tape_dir: PathBuf,
+    /// New recorded sessions are refused when less than this many bytes are free there.
+    pub min_free_bytes: u64,
+    /// This node.
+    pub node: NodeId,
+    /// Its name for people.
+    pub node_name: String,
+    /// How long a target may take to answer and to let us in.
+    pub target_timeout: Duration,
+    /// How long a client may take to authenticate.
+    pub login_grace: Duration,
+    /// Connections that have not authenticated yet, over all sources.
+    pub max_unauthenticated: usize,
+    /// Silence after which a peer is asked whether it is still there.
+    pub keepalive: Duration,
+}
+
+impl Default for ProxyConfig {
+    /// Loopback, an empty host key (which [`crate::start`] refuses), and cautious limits.
+    fn default() -> Self {
+        Self {
+            ssh_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 2222)),
+            banner: None,
+            host_key: Zeroizing::default(),
+            tape_dir: PathBuf::from("data/tapes"),
+            min_free_bytes: 64 << 20,
+            node: NodeId::from(uuid::Uuid::nil()),
+            node_name: "sallyport".to_owned(),
+            target_timeout: Duration::from_secs(10),
+            login_grace: Duration::from_secs(120),
+            max_unauthenticated: 200,
+            keepalive: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! One client joined to one target: what its pumps, its supervisor and its driver share.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use sallyport_domain::close::CloseReason;
+use sallyport_domain::event::Event;
+use sallyport_domain::id::{ConnectionId, SessionId};
+use sallyport_domain::permit::{Granted, Permit};
+use sallyport_domain::refusal::Refusal;
+use sallyport_domain::right::Right;
+use tokio::sync::{broadcast, watch};
+
+use crate::driver::{DriverHandle, Mail};
+use crate::gate::Gate;
+use crate::recording::{RecordingLost, Tape};
+
+/// Notices that may wait for a terminal; a terminal that lags behind misses the oldest.
+const NOTICES: usize = 16;
+
+/// A live connection.
+pub struct Connection {
+    /// Its id; also the name of its tape.
+    pub id: ConnectionId,
+    /// The session it belongs to.
+    pub session: SessionId,
+    /// Shut by a lock.
+    pub gate: Gate,
+    /// What passes is here first.
+    pub tape: Tape,
+    driver: DriverHandle,
+    permit: RwLock<Arc<Permit>>,
+    typed: AtomicBool,
+    extendable: AtomicBool,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    notices: broadcast::Sender<Arc<str>>,
+    end: watch::Sender<Option<CloseReason>>,
+}
+
+impl Connection {
+    /// A connection with an open gate.
+    pub fn new(id: ConnectionId, session: SessionId, permit: Permit, tape: Tape, driver: DriverHandle) -> Self {
+        Self {
+            id,
+            session,
+            gate: Gate::new(),
+            tape,
+            driver,
+            permit: RwLock::new(Arc::new(permit)),
+            typed: AtomicBool::new(false),
+            extendable: AtomicBool::new(false),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            notices: broadcast::Sender::new(NOTICES),
+            end: watch::Sender::new(None),
+        }
+    }
+
+    /// The right, if the permit holds it now.
+    pub fn right(&self, right: Right) -> Result<Granted, Refusal> {
+        self.permit().right(right)
+    }
+
+    /// The permit as of now.
+    pub fn permit(&self) -> Arc<Permit> {
+        self.permit.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The policy was asked again: these are its rights from now on (law 6).
+    pub fn renew(&self, permit: Permit) {
+        *self.permit.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(permit);
+    }
+
+    /// Puts a fact on the tape and into the session's log.
+    pub async fn log(&self, event: Event) -> Result<(), RecordingLost> {
+        self.tape.mark(&event)?;
+        self.driver.send(Mail::Logged(event)).await;
+        Ok(())
+    }
+
+    /// What passes can no longer be recorded.
+    pub async fn recording_lost(&self, lost: RecordingLost) {
+        self.driver.send(Mail::RecordingFailed { connection: self.id, error: lost.0 }).await;
+    }
+
+    /// Somebody typed. Cheap: the driver looks once a second.
+    pub fn touch(&self) {
+        self.typed.store(true, Ordering::Relaxed);
+    }
+
+    /// Did somebody type since the last call?
+    pub fn was_touched(&self) -> bool {
+        self.typed.swap(false, Ordering::Relaxed)
+    }
+
+    /// Is Ctrl+X ours now?
+    pub fn is_extendable(&self) -> bool {
+        self.extendable.load(Ordering::Relaxed)
+    }
+
+    /// Makes Ctrl+X ours, or the target's.
+    pub fn set_extendable(&self, extendable: bool) {
+        self.extendable.store(extendable, Ordering::Relaxed);
+    }
+
+    /// The user pressed Ctrl+X while it was ours.
+    pub async fn extend_key(&self) {
+        self.driver.send(Mail::ExtendKey).await;
+    }
+
+    /// Bytes relayed: from the client, to the client.
+    pub fn traffic(&self) -> (u64, u64) {
+        (self.bytes_in.load(Ordering::Relaxed), self.bytes_out.load(Ordering::Relaxed))
+    }
+
+    /// Counts bytes from the client.
+    pub fn count_in(&self, bytes: usize) {
+        self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Counts bytes to the client.
+    pub fn count_out(&self, bytes: usize) {
+        self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Shows a text in every terminal of the connection.
+    pub fn notify(&self, text: &str) {
+        // Without a terminal nobody listens, and nothing is to be shown.
+        let _ = self.notices.send(Arc::from(text));
+    }
+
+    /// For a terminal that shows notices.
+    pub fn notices(&self) -> broadcast::Receiver<Arc<str>> {
+        self.notices.subscribe()
+    }
+
+    /// Asks the supervisor to end the connection; the first reason stays.
+    pub fn cut(&self, reason: CloseReason) {
+        self.end.send_if_modified(|end| {
+            let first = end.is_none();
+            if first {
+                *end = Some(reason);
+            }
+            first
+        });
+    }
+
+    /// Why the connection was asked to end, if it was.
+    pub fn cut_reason(&self) -> Option<CloseReason> {
+        self.end.borrow().clone()
+    }
+
+    /// Waits until somebody asks for the end.
+    pub async fn cut_requested(&self) -> CloseReason {
+        let mut end = self.end.subscribe();
+        // The sender lives in `self`, so waiting cannot fail.
+        match end.wait_for(Option::is_some).await.map(|end| end.clone()) {
+            Ok(Some(reason)) => reason,
+            Ok(None) | Err(_) => CloseReason::Network,
+        }
+    }
+
+    /// Tells the driver something.
+    pub async fn tell(&self, mail: Mail) {
+        self.driver.send(mail).await;
+    }
+}

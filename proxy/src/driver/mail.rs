@@ -1,0 +1,105 @@
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sallyport_domain::command::{Actor, Command};
+use sallyport_domain::event::Event;
+use sallyport_domain::id::{CommandId, ConnectionId};
+use sallyport_domain::policy::Decision;
+use sallyport_domain::refusal::Refusal;
+use sallyport_domain::session::{ConnectFailure, DisconnectCause};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::connection::Connection;
+use crate::ledger::Entry;
+
+/// What a driver is told.
+pub enum Mail {
+    /// A client is joined to the target.
+    Connected {
+        /// The connection.
+        connection: Arc<Connection>,
+        /// The client's address.
+        source_ip: String,
+        /// The client's software.
+        client: String,
+    },
+    /// The target could not be brought up.
+    ConnectFailed {
+        /// The connection that was not to be.
+        connection: ConnectionId,
+        /// Why.
+        failure: ConnectFailure,
+    },
+    /// Both sockets of a connection are closed.
+    Disconnected {
+        /// Which.
+        connection: ConnectionId,
+        /// By whom.
+        cause: DisconnectCause,
+        /// When the last of them was closed.
+        at: DateTime<Utc>,
+    },
+    /// Its tape is finished, or failed to be.
+    TapeEnded {
+        /// Whose.
+        connection: ConnectionId,
+        /// For the recordings' table, if there is a tape.
+        entry: Option<Entry>,
+        /// For the log.
+        event: Option<Event>,
+    },
+    /// A fact that is on the tape already.
+    Logged(Event),
+    /// Something for the store, in order with the rest.
+    Write(Entry),
+    /// An order.
+    Command {
+        /// Its row.
+        id: CommandId,
+        /// The order.
+        command: Command,
+        /// By whom.
+        by: Actor,
+    },
+    /// The user asks for more time.
+    ExtendKey,
+    /// The tape can no longer be written.
+    RecordingFailed {
+        /// Whose.
+        connection: ConnectionId,
+        /// What the recorder said.
+        error: String,
+    },
+    /// Policies, memberships or locks changed.
+    PolicyChanged,
+    /// The policy was asked again.
+    PolicyAnswered(Box<Decision>),
+    /// The node shuts down.
+    Drain,
+    /// The node goes: stop as soon as no connection is left.
+    Stop,
+    /// May a connection enter now?
+    Admits(oneshot::Sender<Result<(), Refusal>>),
+}
+
+/// The way to a driver.
+#[derive(Clone)]
+pub struct DriverHandle(mpsc::Sender<Mail>);
+
+impl DriverHandle {
+    pub(super) fn new(mailbox: mpsc::Sender<Mail>) -> Self {
+        Self(mailbox)
+    }
+
+    /// Sends; mail to a session that is over is dropped. Answers whether it was taken.
+    pub async fn send(&self, mail: Mail) -> bool {
+        self.0.send(mail).await.is_ok()
+    }
+
+    /// May a connection enter the session now?
+    pub async fn admits(&self) -> Result<(), Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Mail::Admits(reply)).await;
+        answer.await.unwrap_or_else(|_| Err(Refusal::NotEnterable { status: "over".to_owned() }))
+    }
+}

@@ -1,0 +1,324 @@
+//! The driver: the one task that owns a live session.
+//!
+//! Everything else sends it [`Mail`]. It feeds the pure [`Session`] and carries out what that
+//! answers: gates, cuts, notices, entries for the ledger. It never waits for a peer or for the
+//! database, so a deadline is enforced whatever hangs.
+
+mod effects;
+mod mail;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sallyport_domain::command::{ConnectionEffect, Outcome};
+use sallyport_domain::declared::Protocol;
+use sallyport_domain::event::Event;
+use sallyport_domain::id::{CommandId, ConnectionId};
+use sallyport_domain::policy::{self, Decision, Request};
+use sallyport_domain::refusal::Refusal;
+use sallyport_domain::session::{Action, Input, Session};
+use sallyport_store::Store;
+use tokio::sync::mpsc;
+
+pub use mail::{DriverHandle, Mail};
+
+use crate::connection::Connection;
+use crate::ledger::{Entry, Ledger};
+
+/// Mail that may wait.
+const MAILBOX: usize = 64;
+/// The longest nap: bounds how late a step of the wall clock is noticed.
+const NAP: Duration = Duration::from_secs(1);
+/// How long the last entries of a session may take to reach the database.
+const LEDGER_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a driver starts with.
+pub struct Start {
+    /// The machine, just made or restored.
+    pub session: Session,
+    /// What it is about: user, host and activity, for asking the policy again.
+    pub subject: Subject,
+    /// The first thing to feed it.
+    pub first: Option<Input>,
+    /// What it answered before it had a driver.
+    pub actions: Vec<Action>,
+}
+
+/// Whom and what a session is about.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// The user's name.
+    pub user: String,
+    /// The host's name.
+    pub host: String,
+    /// The activity's name.
+    pub activity: String,
+    /// The policy's name.
+    pub policy: String,
+    /// Notes given at the request.
+    pub notes: Option<String>,
+    /// Ticket given at the request.
+    pub ticket: Option<String>,
+}
+
+/// Starts the driver of a session; it ends with the session. `done` runs when it has.
+pub fn start(store: Store, start: Start, done: impl FnOnce() + Send + 'static) -> DriverHandle {
+    let (sender, mailbox) = mpsc::channel(MAILBOX);
+    let handle = DriverHandle::new(sender);
+    let driver = Driver {
+        ledger: Ledger::start(store.clone(), start.session.id()),
+        store,
+        session: start.session,
+        subject: start.subject,
+        own: handle.clone(),
+        connections: BTreeMap::new(),
+        open_tapes: HashSet::new(),
+        cuts: HashMap::new(),
+        answers: Vec::new(),
+        events: Vec::new(),
+        wake_at: None,
+        stopping: false,
+        source: None,
+    };
+    tokio::spawn(async move {
+        driver.run(mailbox, start.actions, start.first).await;
+        done();
+    });
+    handle
+}
+
+struct Driver {
+    store: Store,
+    ledger: Ledger,
+    session: Session,
+    subject: Subject,
+    own: DriverHandle,
+    connections: BTreeMap<ConnectionId, Arc<Connection>>,
+    /// Tapes not finished yet; the session's log is not complete before they are.
+    open_tapes: HashSet<ConnectionId>,
+    /// Commands to answer when connections are gone.
+    cuts: HashMap<CommandId, PendingCut>,
+    /// Answers to write after the next save.
+    answers: Vec<Entry>,
+    /// Events for the next save.
+    events: Vec<(DateTime<Utc>, Event)>,
+    wake_at: Option<DateTime<Utc>>,
+    /// The node goes; the session may stay open in the store.
+    stopping: bool,
+    /// Address and software of the first client.
+    source: Option<(String, String)>,
+}
+
+/// A command waiting for connections to go.
+struct PendingCut {
+    waiting: HashSet<ConnectionId>,
+    gone: Vec<ConnectionEffect>,
+}
+
+impl Driver {
+    async fn run(mut self, mut mailbox: mpsc::Receiver<Mail>, actions: Vec<Action>, first: Option<Input>) {
+        self.perform(actions).await;
+        if let Some(input) = first {
+            self.feed(input).await;
+        }
+        while !(self.stopping || self.session.is_over()) || !self.connections.is_empty() || !self.open_tapes.is_empty() {
+            tokio::select! {
+                mail = mailbox.recv() => match mail {
+                    Some(mail) => self.handle(mail).await,
+                    None => break,
+                },
+                () = tokio::time::sleep(self.nap()) => self.look_around().await,
+            }
+        }
+        // A command that was on its way when the session ended still gets its answer.
+        mailbox.close();
+        while let Some(mail) = mailbox.recv().await {
+            self.handle(mail).await;
+        }
+        self.ledger.close(LEDGER_PATIENCE).await;
+    }
+
+    fn nap(&self) -> Duration {
+        match self.wake_at {
+            Some(at) => (at - Utc::now()).to_std().unwrap_or_default().min(NAP),
+            None => NAP,
+        }
+    }
+
+    /// What no mail announces: the time, and whether somebody typed.
+    async fn look_around(&mut self) {
+        let mut typed = false;
+        for connection in self.connections.values() {
+            typed |= connection.was_touched();
+        }
+        if typed {
+            self.feed(Input::HumanInput).await;
+        }
+        let now = Utc::now();
+        if self.wake_at.is_some_and(|at| at <= now) {
+            self.wake_at = None;
+            self.feed(Input::Tick).await;
+        }
+        let extendable = self.session.extendable(now);
+        for connection in self.connections.values() {
+            connection.set_extendable(extendable);
+        }
+    }
+
+    async fn feed(&mut self, input: Input) {
+        let actions = self.session.handle(Utc::now(), input);
+        self.perform(actions).await;
+    }
+
+    async fn handle(&mut self, mail: Mail) {
+        match mail {
+            Mail::Connected { connection, source_ip, client } => self.connected(connection, source_ip, client).await,
+            Mail::ConnectFailed { connection, failure } => {
+                self.feed(Input::ConnectFailed { connection, failure }).await;
+            }
+            Mail::Disconnected { connection, cause, at } => self.disconnected(connection, cause, at).await,
+            Mail::TapeEnded { connection, entry, event } => {
+                self.open_tapes.remove(&connection);
+                if let Some(entry) = entry {
+                    self.ledger.add(entry);
+                }
+                if let Some(event) = event {
+                    self.note(event);
+                }
+            }
+            Mail::Logged(event) => self.note(event),
+            Mail::Write(entry) => self.ledger.add(entry),
+            Mail::Command { id, command, by } => self.feed(Input::Command { id, command, by }).await,
+            Mail::ExtendKey => {
+                let user = self.subject.user.clone();
+                self.feed(Input::ExtendKey { user }).await;
+            }
+            Mail::RecordingFailed { connection, error } => {
+                self.note(Event::RecordingFailed { connection, error: error.clone() });
+                self.feed(Input::RecordingFailed { error }).await;
+            }
+            Mail::PolicyChanged => self.ask_policy_again(),
+            Mail::PolicyAnswered(answer) => self.policy_answered(answer).await,
+            Mail::Drain => self.feed(Input::Drain).await,
+            Mail::Stop => self.stopping = true,
+            Mail::Admits(reply) => {
+                let _ = reply.send(self.session.admits());
+            }
+        }
+    }
+
+    async fn connected(&mut self, connection: Arc<Connection>, source_ip: String, client: String) {
+        let id = connection.id;
+        if let Some(reason) = self.session.close_reason() {
+            // It came up while the session ended: it must not outlive it.
+            connection.cut(reason.clone());
+        }
+        self.source.get_or_insert((source_ip, client));
+        self.open_tapes.insert(id);
+        self.connections.insert(id, connection);
+        self.feed(Input::Connected { connection: id }).await;
+    }
+
+    async fn disconnected(
+        &mut self,
+        id: ConnectionId,
+        cause: sallyport_domain::session::DisconnectCause,
+        at: DateTime<Utc>,
+    ) {
+        if let Some(connection) = self.connections.remove(&id) {
+            let (bytes_in, bytes_out) = connection.traffic();
+            let cause = effects::cause_code(&cause).to_owned();
+            self.ledger.add(Entry::ConnectionClosed { id, at, cause, bytes_in, bytes_out });
+        }
+        let mut done = Vec::new();
+        for (command, cut) in &mut self.cuts {
+            if cut.waiting.remove(&id) {
+                cut.gone.push(ConnectionEffect { connection: id, at });
+            }
+            if cut.waiting.is_empty() {
+                done.push(*command);
+            }
+        }
+        for command in done {
+            if let Some(cut) = self.cuts.remove(&command) {
+                self.answers.push(Entry::Answer(command, Outcome::Done { connections: cut.gone }, at));
+            }
+        }
+        self.feed(Input::Disconnected { connection: id, cause }).await;
+    }
+
+    /// An event that is on the tape already, or has no tape.
+    fn note(&mut self, event: Event) {
+        self.events.push((Utc::now(), event));
+        self.save();
+    }
+
+    /// Rights are checked again while they are used (law 6), beside the driver's work.
+    fn ask_policy_again(&self) {
+        let (store, subject, own) = (self.store.clone(), self.subject.clone(), self.own.clone());
+        tokio::spawn(async move {
+            // A database that cannot be asked changes nothing: what was granted stays granted until its deadline.
+            let Ok(snapshot) = store.policy_snapshot(&subject.user, &subject.host).await else { return };
+            let request = Request {
+                protocol: Protocol::Ssh,
+                host: subject.host,
+                activity: Some(subject.activity),
+                policy: Some(subject.policy),
+                notes: subject.notes,
+                ticket: subject.ticket,
+            };
+            own.send(Mail::PolicyAnswered(Box::new(policy::evaluate(&snapshot, &request)))).await;
+        });
+    }
+
+    async fn policy_answered(&mut self, answer: Box<Decision>) {
+        match *answer {
+            Decision::Allow(permit) => {
+                for connection in self.connections.values() {
+                    connection.renew(permit.clone());
+                }
+            }
+            // A locked user's sessions are locked by their own commands, a bar concerns new ones.
+            Decision::Deny(Refusal::UserLocked | Refusal::HostBarred { .. }) => {}
+            Decision::Deny(refusal) => self.feed(Input::PolicyRevoked { what: refusal.to_string() }).await,
+        }
+    }
+
+    async fn perform(&mut self, actions: Vec<Action>) {
+        // Teardown has no post-session actions yet, so it is done at once, after what came before it.
+        let mut torn_down = false;
+        let mut save = false;
+        for action in actions {
+            match action {
+                Action::Persist => save = true,
+                Action::TearDown => torn_down = true,
+                Action::Log(event) => {
+                    self.mark(&event);
+                    self.events.push((Utc::now(), event));
+                    save = true;
+                }
+                Action::Notify(notice) => self.notify(&notice),
+                Action::ShutGate { title, message, answer } => self.shut_gates(title, message, answer).await,
+                Action::OpenGate { answer } => self.open_gates(answer),
+                Action::Cut { connections, reason, answer } => self.cut(connections, &reason, answer),
+                Action::Answer { command, outcome } => {
+                    self.answers.push(Entry::Answer(command, outcome, Utc::now()));
+                }
+                Action::WakeAt(at) => self.wake_at = Some(at),
+            }
+        }
+        if save {
+            self.save();
+        }
+        // After the row: whoever gets the answer must find the row changed.
+        for answer in self.answers.drain(..) {
+            self.ledger.add(answer);
+        }
+        if torn_down {
+            let actions = self.session.handle(Utc::now(), Input::TornDown);
+            Box::pin(self.perform(actions)).await;
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What the gateway says inside the user's client.
+
+use sallyport_domain::close::CloseReason;
+use sallyport_domain::session::Notice;
+
+/// A notice in words, without line ends.
+pub fn text(notice: &Notice) -> String {
+    match notice {
+        Notice::EndsSoon { at, remaining_s, extendable } => {
+            let left = remaining(*remaining_s);
+            let end = at.format("%H:%M:%S UTC");
+            if *extendable {
+                format!("This session ends in {left}, at {end}. Press Ctrl+X to extend it.")
+            } else {
+                format!("This session ends in {left}, at {end}.")
+            }
+        }
+        Notice::Extended { at, left } => {
+            format!("This session now ends at {}. Extensions left: {left}.", at.format("%H:%M:%S UTC"))
+        }
+        Notice::NotExtended { why } => format!("This session was not extended: {why}."),
+        Notice::Message { from, text } => format!("Message from {from}: {}", printable(text)),
+        Notice::ViewerJoined { viewer } => format!("{viewer} is now watching this session."),
+        Notice::ViewerLeft { viewer } => format!("{viewer} is no longer watching this session."),
+    }
+}
+
+/// A notice as it is painted into a terminal: on lines of its own, in reverse.
+pub fn in_terminal(text: &str) -> String {
+    format!("\r\n\x1b[7m[sallyport]\x1b[0m {text}\r\n")
+}
+
+/// A notice for a channel without a terminal: a line of standard error.
+pub fn on_stderr(text: &str) -> String {
+    format!("sallyport: {}\r\n", text.replace('\n', "\r\n"))
+}
+
+/// Why a connection was cut, for the disconnect message.
+pub fn farewell(reason: &CloseReason) -> String {
+    format!("Sallyport: {}", printable(&reason.to_string()))
+}
+
+fn remaining(seconds: i64) -> String {
+    match (seconds / 60, seconds % 60) {
+        (0, 1) => "1 second".to_owned(),
+        (0, s) => format!("{s} seconds"),
+        (1, 0) => "1 minute".to_owned(),
+        (m, 0) => format!("{m} minutes"),
+        (m, s) => format!("{m} min {s} s"),
+    }
+}
+
+/// Control characters of an administrator's text must not steer the user's terminal.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remaining_time_in_words() {
+        for (seconds, words) in
+            [(1, "1 second"), (59, "59 seconds"), (60, "1 minute"), (300, "5 minutes"), (90, "1 min 30 s")]
+        {
+            assert_eq!(remaining(seconds), words);
+        }
+    }
+
+    #[test]
+    fn texts_cannot_steer_the_terminal() {
+        assert_eq!(printable("a\x1b[2Jb\nc"), "a\u{fffd}[2Jb\nc");
+    }
+}

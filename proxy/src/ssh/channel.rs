@@ -1,0 +1,167 @@
+//! One session channel: its two ends, and what both directions know about it.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use russh::{ChannelId, ChannelWriteHalf, client, server};
+use sallyport_domain::event::Event;
+use sallyport_domain::right::Right;
+use sallyport_recorder::Record;
+use tokio_util::sync::CancellationToken;
+
+use super::inbox::Inbox;
+use super::target::TargetLeg;
+use super::terminal::Terminal;
+use crate::connection::Connection;
+use crate::recording::RecordingLost;
+
+/// What ends a channel early.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelEnd {
+    /// Nothing may pass any more.
+    #[error(transparent)]
+    Recording(#[from] RecordingLost),
+    /// One of the legs is gone.
+    #[error(transparent)]
+    Leg(#[from] russh::Error),
+}
+
+/// The client's end of a channel.
+pub struct ClientEnd {
+    /// Its number on the client's leg.
+    pub id: ChannelId,
+    /// The leg.
+    pub handle: server::Handle,
+    /// For data, window by window.
+    pub write: ChannelWriteHalf<server::Msg>,
+    /// What the client sent.
+    pub inbox: Arc<Inbox>,
+}
+
+/// The target's end of a channel.
+pub struct TargetEnd {
+    /// Its number on the target's leg.
+    pub id: ChannelId,
+    /// The leg.
+    pub leg: Arc<TargetLeg>,
+    /// For data and requests.
+    pub write: ChannelWriteHalf<client::Msg>,
+    /// What the target sent.
+    pub inbox: Arc<Inbox>,
+}
+
+/// A request that the target has not answered yet.
+#[derive(Debug)]
+pub enum Asked {
+    /// A terminal.
+    Pty,
+    /// The channel's purpose: the right used, and in words.
+    Start(Right, String),
+    /// An environment variable of that name.
+    Env(String),
+}
+
+/// A channel between its two pumps.
+pub struct Channel {
+    /// The connection it belongs to.
+    pub connection: Arc<Connection>,
+    /// Its number in events and on the tape.
+    pub number: u32,
+    /// The client's end.
+    pub client: ClientEnd,
+    /// The target's end.
+    pub target: TargetEnd,
+    /// One side closed it: both pumps stop.
+    pub closed: CancellationToken,
+    /// Its terminal, once the client asked for one.
+    pub terminal: Terminal,
+    asked: Mutex<VecDeque<Asked>>,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    human: AtomicBool,
+}
+
+impl Channel {
+    /// A channel without a purpose yet.
+    pub fn new(connection: Arc<Connection>, number: u32, client: ClientEnd, target: TargetEnd) -> Self {
+        Self {
+            connection,
+            number,
+            client,
+            target,
+            closed: CancellationToken::new(),
+            terminal: Terminal::default(),
+            asked: Mutex::default(),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            human: AtomicBool::new(false),
+        }
+    }
+
+    /// Relays until both directions are done, then says so in the log.
+    pub async fn relay(self) {
+        let (number, connection) = (self.number, self.connection.clone());
+        let opened = connection.log(Event::ChannelOpened { connection: connection.id, channel: number }).await;
+        let relayed = match opened {
+            Ok(()) => {
+                let (inward, outward) = tokio::join!(self.pump_in(), self.pump_out());
+                inward.and(outward)
+            }
+            Err(lost) => Err(lost.into()),
+        };
+        self.close_both().await;
+        if let Err(ChannelEnd::Recording(lost)) = relayed {
+            connection.recording_lost(lost).await;
+        }
+        let bytes_in = self.bytes_in.load(Ordering::Relaxed);
+        let bytes_out = self.bytes_out.load(Ordering::Relaxed);
+        // The connection is ending anyway if this cannot be written.
+        let _ = connection.tape.write(&[Record::ChannelClosed { channel: number }], 0);
+        let _ = connection.log(Event::ChannelClosed { channel: number, bytes_in, bytes_out }).await;
+    }
+
+    /// Closing twice is harmless on both legs; a channel that one side has closed must be closed on the other.
+    async fn close_both(&self) {
+        self.closed.cancel();
+        let _ = self.target.write.close().await;
+        let _ = self.client.handle.close(self.client.id).await;
+        self.target.leg.forget(self.target.id);
+    }
+
+    fn asked(&self) -> MutexGuard<'_, VecDeque<Asked>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request is on its way to the target.
+    pub fn ask(&self, what: Asked) {
+        self.asked().push_back(what);
+    }
+
+    /// The target answers the oldest one.
+    pub fn answered(&self) -> Option<Asked> {
+        self.asked().pop_front()
+    }
+
+    /// Counts bytes from the client.
+    pub fn count_in(&self, bytes: usize) {
+        self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.connection.count_in(bytes);
+    }
+
+    /// Counts bytes to the client.
+    pub fn count_out(&self, bytes: usize) {
+        self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.connection.count_out(bytes);
+    }
+
+    /// Has it a terminal with a person before it?
+    pub fn is_terminal(&self) -> bool {
+        self.human.load(Ordering::Acquire)
+    }
+
+    /// The client asked for a terminal: from now on its input is typed and its output a screen.
+    pub fn set_terminal(&self, terminal: bool) {
+        self.human.store(terminal, Ordering::Release);
+    }
+}

@@ -1,0 +1,211 @@
+//! Bringing up a target: TCP, key exchange, host key, credential. Needs a permit for each.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use russh::client::{self, AuthResult, Handle, KeyboardInteractiveAuthResponse};
+use russh::keys::{HashAlg, PrivateKeyWithHashAlg, decode_secret_key};
+use sallyport_domain::event::Event;
+use sallyport_domain::id::SessionId;
+use sallyport_domain::permit::Permit;
+use sallyport_domain::refusal::Refusal;
+use sallyport_store::{OpenedSecret, SecretField, Store, StoreError};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::host_keys::{KeyCheck, Verdict};
+use super::target::{Inboxes, Seen, TargetHandler, TargetLeg};
+use super::{LegError, algorithms};
+use crate::wire::Wire;
+
+/// A target that answered and showed an accepted host key, but has not let us in yet.
+pub struct Reached {
+    handle: Handle<TargetHandler>,
+    inboxes: Arc<Inboxes>,
+    gone: CancellationToken,
+    /// Its host key, and how it was judged.
+    pub verdict: Verdict,
+    cipher: String,
+}
+
+/// Why a target could not be brought up, and what stands in the log about it.
+#[derive(Debug)]
+pub struct DialError {
+    /// What the user is told.
+    pub refusal: Refusal,
+    /// What goes into the log besides.
+    pub event: Option<Event>,
+}
+
+impl From<Refusal> for DialError {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, event: None }
+    }
+}
+
+/// Reaches the permit's host: TCP connection, key exchange, host key.
+pub async fn reach(
+    permit: &Permit,
+    store: &Store,
+    cut: CancellationToken,
+    keepalive: Duration,
+    patience: Duration,
+) -> Result<Reached, DialError> {
+    let host = permit.host();
+    let name = || host.name.clone();
+    let endpoint = host
+        .ssh
+        .as_ref()
+        .ok_or_else(|| Refusal::ProtocolNotServed { host: name(), protocol: "SSH" })?;
+    let unreachable = |error: String| Refusal::TargetUnreachable { host: name(), error };
+    let tcp = timeout(patience, TcpStream::connect((host.address.as_str(), endpoint.port)))
+        .await
+        .map_err(|_| unreachable(format!("no answer within {} s", patience.as_secs())))?
+        .map_err(|error| unreachable(io_words(&error)))?;
+    let wire = Wire::new(tcp, cut).map_err(|error| unreachable(io_words(&error)))?;
+
+    let (inboxes, gone) = (Arc::<Inboxes>::default(), CancellationToken::new());
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let key_check = KeyCheck::new(store.clone(), permit.host_id(), endpoint);
+    let handler = TargetHandler::new(inboxes.clone(), key_check, seen.clone(), gone.clone());
+    let config = Arc::new(client_config(keepalive));
+    let connected = timeout(patience, client::connect_stream(config, wire, handler)).await;
+    let Seen { verdict, cipher } = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+    match (connected, verdict) {
+        (Ok(Ok(handle)), Some(verdict)) => Ok(Reached { handle, inboxes, gone, verdict, cipher }),
+        (_, Some(Verdict::Mismatch { fingerprint, allowed: false, .. })) => Err(DialError {
+            refusal: Refusal::HostKeyMismatch { host: name() },
+            event: Some(Event::HostKeyMismatch { host: name(), host_key: fingerprint, allowed: false }),
+        }),
+        (_, Some(Verdict::Unknown(_))) => Err(Refusal::StoreUnavailable.into()),
+        (Ok(Err(error)), _) => {
+            Err(Refusal::TargetGarbled { host: name(), error: leg_words(&error) }.into())
+        }
+        (Ok(Ok(_)), None) => {
+            Err(Refusal::TargetGarbled { host: name(), error: "no host key".to_owned() }.into())
+        }
+        (Err(_), _) => {
+            let error = format!("no SSH answer within {} s", patience.as_secs());
+            Err(Refusal::TargetGarbled { host: name(), error }.into())
+        }
+    }
+}
+
+impl Reached {
+    /// Opens the permit's secret and logs in with it.
+    pub async fn log_in(
+        mut self,
+        permit: &Permit,
+        store: &Store,
+        session: SessionId,
+        patience: Duration,
+    ) -> Result<TargetLeg, DialError> {
+        let (account, host) = (permit.account().name.clone(), permit.host().name.clone());
+        let secret = store.open_secret(permit, session, chrono::Utc::now()).await.map_err(|error| match error {
+            StoreError::NoSecret { .. } => Refusal::SecretMissing { account: account.clone(), host: host.clone() },
+            error => {
+                tracing::error!(%session, %error, "cannot open the secret");
+                Refusal::StoreUnavailable
+            }
+        })?;
+        match timeout(patience, authenticate(&mut self.handle, &account, &secret)).await {
+            Ok(Ok(true)) => Ok(TargetLeg::new(self.handle, self.inboxes, self.gone, self.cipher)),
+            Ok(Ok(false)) => Err(Refusal::TargetRefusedCredential { host, account }.into()),
+            Ok(Err(error)) => Err(Refusal::TargetGarbled { host, error: ssh_words(&error) }.into()),
+            Err(_) => {
+                let error = format!("no answer to the log-in within {} s", patience.as_secs());
+                Err(Refusal::TargetGarbled { host, error }.into())
+            }
+        }
+    }
+}
+
+async fn authenticate(
+    handle: &mut Handle<TargetHandler>,
+    account: &str,
+    secret: &OpenedSecret,
+) -> Result<bool, russh::Error> {
+    match secret.field {
+        SecretField::Password => {
+            if let AuthResult::Success = handle.authenticate_password(account, secret.value.as_str()).await? {
+                return Ok(true);
+            }
+            keyboard_interactive(handle, account, &secret.value).await
+        }
+        SecretField::PrivateKey => {
+            // A key that does not parse is a credential that does not work; its text goes nowhere.
+            let Ok(key) = decode_secret_key(&secret.value, None) else { return Ok(false) };
+            let hash = if key.algorithm().is_rsa() {
+                handle.best_supported_rsa_hash().await?.flatten().or(Some(HashAlg::Sha256))
+            } else {
+                None
+            };
+            let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
+            Ok(matches!(handle.authenticate_publickey(account, key).await?, AuthResult::Success))
+        }
+    }
+}
+
+/// Many hosts take passwords only this way (RFC 4256): the password answers a single hidden prompt.
+async fn keyboard_interactive(
+    handle: &mut Handle<TargetHandler>,
+    account: &str,
+    password: &str,
+) -> Result<bool, russh::Error> {
+    let mut answer = handle.authenticate_keyboard_interactive_start(account, None).await?;
+    let mut used = false;
+    loop {
+        match answer {
+            KeyboardInteractiveAuthResponse::Success => return Ok(true),
+            KeyboardInteractiveAuthResponse::Failure { .. } => return Ok(false),
+            KeyboardInteractiveAuthResponse::InfoRequest { prompts, .. } => {
+                let hidden = prompts.iter().filter(|prompt| !prompt.echo).count();
+                // Asked twice, or for something else as well: not ours to answer.
+                if hidden != prompts.len() || hidden > 1 || (used && hidden > 0) {
+                    return Ok(false);
+                }
+                used |= hidden > 0;
+                let responses = prompts.iter().map(|_| password.to_owned()).collect();
+                answer = handle.authenticate_keyboard_interactive_respond(responses).await?;
+            }
+        }
+    }
+}
+
+fn client_config(keepalive: Duration) -> client::Config {
+    client::Config {
+        window_size: algorithms::WINDOW,
+        window_release: russh::WindowRelease::OnConsumption,
+        maximum_packet_size: algorithms::PACKET,
+        preferred: algorithms::preferred(),
+        keepalive_interval: Some(keepalive),
+        keepalive_max: 3,
+        ..client::Config::default()
+    }
+}
+
+/// What the network said, in words for the user.
+fn io_words(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        std::io::ErrorKind::HostUnreachable => "no route to host".to_owned(),
+        std::io::ErrorKind::TimedOut => "connection timed out".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn leg_words(error: &LegError) -> String {
+    match error {
+        LegError::Ssh(error) => ssh_words(error),
+        LegError::Overflow(error) => error.to_string(),
+    }
+}
+
+fn ssh_words(error: &russh::Error) -> String {
+    match error {
+        russh::Error::Disconnect | russh::Error::HUP => "it closed the connection".to_owned(),
+        russh::Error::Version => "it does not speak SSH".to_owned(),
+        error => error.to_string(),
+    }
+}

@@ -1,0 +1,215 @@
+//! From the client to the target: requests become rights, bytes pass the gate and the tape.
+
+use bytes::Bytes;
+use russh::Sig;
+use sallyport_domain::event::Event;
+use sallyport_domain::refusal::Refusal;
+use sallyport_domain::right::Right;
+use sallyport_recorder::{Record, Stream as TapeStream};
+
+use super::bulk::BulkStream;
+use super::channel::{Asked, Channel, ChannelEnd};
+use super::inbox::{Item, Request};
+use crate::notice;
+
+/// Ctrl+X, while an extension is offered.
+const EXTEND_KEY: &[u8] = &[0x18];
+/// SSH_EXTENDED_DATA_STDERR (RFC 4254 section 5.2).
+pub const STDERR: u32 = 1;
+
+impl Channel {
+    /// Relays from the client until it closes the channel or its leg is gone.
+    pub(super) async fn pump_in(&self) -> Result<(), ChannelEnd> {
+        let mut bulk = BulkStream::new(self.number, TapeStream::In);
+        let result = self.relay_in(&mut bulk).await;
+        self.closed.cancel();
+        result?;
+        self.log_digest(bulk).await
+    }
+
+    async fn relay_in(&self, bulk: &mut BulkStream) -> Result<(), ChannelEnd> {
+        loop {
+            let item = tokio::select! {
+                item = self.client.inbox.recv() => item,
+                () = self.closed.cancelled() => None,
+            };
+            match item {
+                Some(Item::Data(_, data)) if self.is_terminal() => self.typed(data).await?,
+                Some(Item::Data(_, data)) => self.bulk_in(bulk, data).await?,
+                Some(Item::Request(request)) => self.request(request).await?,
+                Some(Item::Eof) => {
+                    self.connection.tape.write(&[Record::Eof { channel: self.number, from_client: true }], 0)?;
+                    self.target.write.eof().await?;
+                }
+                Some(Item::Close) | None => return Ok(()),
+                // Only targets send these; from a client they never reach an inbox.
+                Some(Item::Answer(_) | Item::ExitStatus(_) | Item::ExitSignal { .. }) => {}
+            }
+        }
+    }
+
+    pub(super) async fn log_digest(&self, bulk: BulkStream) -> Result<(), ChannelEnd> {
+        let stream = bulk.stream().as_str().to_owned();
+        if let Some((bytes, sha256)) = bulk.finish(&self.connection.tape)? {
+            self.connection.log(Event::BulkDigest { channel: self.number, stream, bytes, sha256 }).await?;
+        }
+        Ok(())
+    }
+
+    /// Keystrokes. While the gate is shut they are discarded, never queued (law 5).
+    async fn typed(&self, data: Bytes) -> Result<(), ChannelEnd> {
+        let bytes = data.len();
+        let connection = &self.connection;
+        connection.touch();
+        if connection.is_extendable() && &data[..] == EXTEND_KEY {
+            connection.extend_key().await;
+        } else if let Some(_inside) = connection.gate.enter() {
+            self.terminal.typed(&connection.tape, self.number, &data)?;
+            self.count_in(bytes);
+            tokio::select! {
+                // A target that does not read holds the bytes up; a lock discards them.
+                biased;
+                () = connection.gate.closed() => {}
+                () = self.closed.cancelled() => {}
+                sent = self.target.write.data_bytes(data) => sent?,
+            }
+        }
+        self.client.handle.release_window(self.client.id, u32::try_from(bytes).unwrap_or(u32::MAX));
+        Ok(())
+    }
+
+    /// Bulk input. While the gate is shut it stands still: the client's window stays closed.
+    async fn bulk_in(&self, bulk: &mut BulkStream, data: Bytes) -> Result<(), ChannelEnd> {
+        let bytes = data.len();
+        let _inside = loop {
+            if let Some(inside) = self.connection.gate.enter() {
+                break inside;
+            }
+            tokio::select! {
+                () = self.connection.gate.opened() => {}
+                () = self.closed.cancelled() => return Ok(()),
+            }
+        };
+        bulk.write(&self.connection.tape, &data)?;
+        self.count_in(bytes);
+        tokio::select! {
+            biased;
+            sent = self.target.write.data_bytes(data) => sent?,
+            () = self.closed.cancelled() => return Ok(()),
+        }
+        self.client.handle.release_window(self.client.id, u32::try_from(bytes).unwrap_or(u32::MAX));
+        Ok(())
+    }
+
+    async fn request(&self, request: Request) -> Result<(), ChannelEnd> {
+        self.connection.touch();
+        match request {
+            Request::Resize([cols, rows, width, height]) => {
+                let (c, r) = self.terminal.set_size(None, cols, rows);
+                let resize = Record::Resize { channel: self.number, cols: c, rows: r };
+                self.connection.tape.write(&[resize], 0)?;
+                self.target.write.window_change(cols, rows, width, height).await?;
+            }
+            Request::Signal(signal) => self.signal(signal).await?,
+            // Whoever is locked starts nothing new.
+            _ if self.connection.gate.is_shut() => {
+                self.refuse("a new request", &Refusal::NotEnterable { status: "locked".to_owned() }).await?;
+            }
+            Request::Pty { term, size: [cols, rows, width, height], modes } => {
+                let (c, r) = self.terminal.set_size(Some(&term), cols, rows);
+                self.set_terminal(true);
+                let (channel, logged) = (self.number, term.clone());
+                self.connection.log(Event::Pty { channel, term: logged, cols: c.into(), rows: r.into() }).await?;
+                self.ask(Asked::Pty);
+                self.target.write.request_pty(true, &term, cols, rows, width, height, &modes).await?;
+            }
+            Request::Env(name, value) => {
+                self.ask(Asked::Env(name.clone()));
+                self.target.write.set_env(true, name, value).await?;
+            }
+            Request::Shell => {
+                if self.may(Right::Shell, "shell").await? {
+                    self.start(Right::Shell, "shell".to_owned())?;
+                    self.target.write.request_shell(true).await?;
+                }
+            }
+            Request::Exec(command) => {
+                let words = format!("exec {}", notice::printable(&String::from_utf8_lossy(&command)));
+                if self.may(Right::Exec, &words).await? {
+                    self.start(Right::Exec, words)?;
+                    self.target.write.exec(true, command).await?;
+                }
+            }
+            Request::Subsystem(name) => {
+                // A subsystem is a program like any other, but for sftp, which has a right of its own.
+                let right = if name == "sftp" { Right::Sftp } else { Right::Exec };
+                let words = format!("subsystem {}", notice::printable(&name));
+                if self.may(right, &words).await? {
+                    self.start(right, words)?;
+                    self.target.write.request_subsystem(true, name).await?;
+                }
+            }
+            Request::Refused(what) => self.refuse(what, &Refusal::NotOffered { what }).await?,
+        }
+        Ok(())
+    }
+
+    async fn signal(&self, signal: Sig) -> Result<(), ChannelEnd> {
+        // A signal is input.
+        if self.connection.gate.is_shut() {
+            return Ok(());
+        }
+        let name = signal_name(&signal).to_owned();
+        self.connection.log(Event::Signal { channel: self.number, name }).await?;
+        self.target.write.signal(signal).await?;
+        Ok(())
+    }
+
+    fn start(&self, right: Right, words: String) -> Result<(), ChannelEnd> {
+        let pty = self.terminal.size();
+        let pty = pty.as_ref().map(|(term, cols, rows)| (term.as_str(), *cols, *rows));
+        let opened = Record::ChannelOpened { channel: self.number, what: &words, pty };
+        self.connection.tape.write(&[opened], 0)?;
+        self.ask(Asked::Start(right, words));
+        Ok(())
+    }
+
+    async fn may(&self, right: Right, what: &str) -> Result<bool, ChannelEnd> {
+        match self.connection.right(right) {
+            Ok(_granted) => Ok(true),
+            Err(refusal) => {
+                self.refuse(what, &refusal).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Says no, in the client's own words and in ours.
+    async fn refuse(&self, what: &str, refusal: &Refusal) -> Result<(), ChannelEnd> {
+        let (what, why) = (what.to_owned(), refusal.to_string());
+        let text = notice::on_stderr(&why);
+        self.connection.log(Event::RightRefused { what, why }).await?;
+        self.client.write.extended_data_bytes(STDERR, text).await?;
+        let _ = self.client.handle.channel_failure(self.client.id).await;
+        Ok(())
+    }
+}
+
+/// The name of a signal without `SIG` (RFC 4254 section 6.10).
+pub fn signal_name(signal: &Sig) -> &str {
+    match signal {
+        Sig::ABRT => "ABRT",
+        Sig::ALRM => "ALRM",
+        Sig::FPE => "FPE",
+        Sig::HUP => "HUP",
+        Sig::ILL => "ILL",
+        Sig::INT => "INT",
+        Sig::KILL => "KILL",
+        Sig::PIPE => "PIPE",
+        Sig::QUIT => "QUIT",
+        Sig::SEGV => "SEGV",
+        Sig::TERM => "TERM",
+        Sig::USR1 => "USR1",
+        Sig::Custom(name) => name,
+    }
+}

@@ -1,0 +1,211 @@
+//! What one side of a channel has sent and the other has not taken yet.
+//!
+//! A leg's loop puts items in and never waits; a pump takes them out. The bytes in it are bounded
+//! by the channel's receive window, which re-opens only when the pump has handed them on
+//! (RFC 4254 section 5.2); everything else is bounded in number, and a peer that exceeds that is
+//! disconnected. Small packets are joined, so that a peer cannot spend our memory on overhead.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use russh::{Pty, Sig};
+use tokio::sync::Notify;
+
+/// Which of a channel's two byte streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// Standard input or output.
+    Main,
+    /// Standard error.
+    Stderr,
+}
+
+/// What a side of a channel sends.
+#[derive(Debug)]
+pub enum Item {
+    /// Bytes.
+    Data(Stream, Bytes),
+    /// No more bytes.
+    Eof,
+    /// The channel is over.
+    Close,
+    /// The client asks for something.
+    Request(Request),
+    /// The target answers the oldest request.
+    Answer(bool),
+    /// The remote program exited.
+    ExitStatus(u32),
+    /// The remote program was killed.
+    ExitSignal {
+        /// By which signal.
+        signal: Sig,
+        /// With a core file?
+        core_dumped: bool,
+        /// What the target says about it.
+        message: String,
+        /// In which language.
+        language: String,
+    },
+}
+
+/// What a client asks of a session channel (RFC 4254 section 6).
+#[derive(Debug)]
+pub enum Request {
+    /// A pseudo-terminal.
+    Pty {
+        /// TERM.
+        term: String,
+        /// Columns, rows, and both in pixels.
+        size: [u32; 4],
+        /// Encoded terminal modes.
+        modes: Vec<(Pty, u32)>,
+    },
+    /// A shell.
+    Shell,
+    /// A command.
+    Exec(Vec<u8>),
+    /// A subsystem.
+    Subsystem(String),
+    /// An environment variable: name, value.
+    Env(String, String),
+    /// The terminal was resized: columns, rows, and both in pixels.
+    Resize([u32; 4]),
+    /// A signal for the remote program.
+    Signal(Sig),
+    /// Something that is refused.
+    Refused(&'static str),
+}
+
+/// The peer sent more than it may.
+#[derive(Debug, thiserror::Error)]
+#[error("too many requests outstanding on a channel")]
+pub struct Overflow;
+
+/// Requests and answers that may wait.
+const MAX_ITEMS: usize = 512;
+/// Packets are joined up to this many bytes.
+const JOIN_BYTES: usize = 128 * 1024;
+
+#[derive(Debug, Default)]
+struct Queue {
+    items: VecDeque<Slot>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+enum Slot {
+    Data(Stream, BytesMut),
+    Item(Item),
+}
+
+/// One direction of one channel, between a leg's loop and a pump.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    queue: Mutex<Queue>,
+    filled: Notify,
+}
+
+impl Inbox {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // A panic while it was held cannot leave it half-changed: every change is one call.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds bytes. Never waits; the window bounds them.
+    pub fn push_data(&self, stream: Stream, data: &[u8]) -> Result<(), Overflow> {
+        let mut queue = self.queue();
+        match queue.items.back_mut() {
+            Some(Slot::Data(last, bytes)) if *last == stream && bytes.len() + data.len() <= JOIN_BYTES => {
+                bytes.extend_from_slice(data);
+                return Ok(());
+            }
+            Some(_) | None => {}
+        }
+        // Alternating one-byte packets on two streams would not join: count slots as well.
+        if queue.items.len() >= MAX_ITEMS && data.len() < JOIN_BYTES / MAX_ITEMS {
+            return Err(Overflow);
+        }
+        let mut bytes = BytesMut::with_capacity(data.len());
+        bytes.extend_from_slice(data);
+        queue.items.push_back(Slot::Data(stream, bytes));
+        drop(queue);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// Adds anything else. Never waits.
+    pub fn push(&self, item: Item) -> Result<(), Overflow> {
+        let mut queue = self.queue();
+        if queue.items.len() >= MAX_ITEMS {
+            return Err(Overflow);
+        }
+        queue.items.push_back(Slot::Item(item));
+        drop(queue);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// The leg is gone: after what is in it, [`Inbox::recv`] answers `None`.
+    pub fn close(&self) {
+        self.queue().closed = true;
+        self.filled.notify_one();
+    }
+
+    /// Takes the next item; `None` when the leg is gone. Cancel safe; one receiver only.
+    pub async fn recv(&self) -> Option<Item> {
+        loop {
+            {
+                let mut queue = self.queue();
+                match queue.items.pop_front() {
+                    Some(Slot::Data(stream, bytes)) => return Some(Item::Data(stream, bytes.freeze())),
+                    Some(Slot::Item(item)) => return Some(item),
+                    None if queue.closed => return None,
+                    None => {}
+                }
+            }
+            self.filled.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn small_packets_are_joined_and_order_is_kept() {
+        let inbox = Inbox::default();
+        for _ in 0..1000 {
+            inbox.push_data(Stream::Main, b"a").unwrap();
+        }
+        inbox.push_data(Stream::Stderr, b"e").unwrap();
+        inbox.push(Item::Eof).unwrap();
+        inbox.close();
+        match inbox.recv().await {
+            Some(Item::Data(Stream::Main, data)) => assert_eq!(data.len(), 1000),
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(inbox.recv().await, Some(Item::Data(Stream::Stderr, _))));
+        assert!(matches!(inbox.recv().await, Some(Item::Eof)));
+        assert!(inbox.recv().await.is_none());
+    }
+
+    #[test]
+    fn a_flood_of_requests_overflows() {
+        let inbox = Inbox::default();
+        for _ in 0..MAX_ITEMS {
+            inbox.push(Item::Request(Request::Shell)).unwrap();
+        }
+        assert!(inbox.push(Item::Eof).is_err());
+    }
+
+    #[test]
+    fn a_flood_of_tiny_packets_on_two_streams_overflows() {
+        let inbox = Inbox::default();
+        let refused = (0..10 * MAX_ITEMS)
+            .map(|n| if n % 2 == 0 { Stream::Main } else { Stream::Stderr })
+            .any(|stream| inbox.push_data(stream, b"x").is_err());
+        assert!(refused);
+    }
+}

@@ -1,0 +1,35 @@
+//! SSH: both handshakes are ours, everything in between is relayed.
+//!
+//! A client's leg ([`front`]) and a target's leg ([`target`]) each run in a loop of their own that
+//! never waits for a consumer: what arrives goes into the channel's [`inbox`], bounded by the
+//! receive window. A [`channel`] joins two inboxes with two pumps; a pump asks the gate, writes the
+//! tape, hands on, and only then re-opens the window it took from (RFC 4254 section 5.2).
+
+pub mod algorithms;
+mod bulk;
+mod channel;
+mod dial;
+mod enter;
+mod front;
+mod host_keys;
+mod inbox;
+mod inbound;
+mod outbound;
+mod refused;
+mod supervise;
+mod target;
+mod terminal;
+
+pub use front::refused_login;
+pub use supervise::serve;
+
+/// What ends a leg.
+#[derive(Debug, thiserror::Error)]
+pub enum LegError {
+    /// The protocol or the network.
+    #[error(transparent)]
+    Ssh(#[from] russh::Error),
+    /// The peer sent more than it may.
+    #[error(transparent)]
+    Overflow(#[from] inbox::Overflow),
+}

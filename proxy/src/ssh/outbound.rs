@@ -1,0 +1,238 @@
+//! From the target to the client: bytes are on the tape first; a shut gate keeps them from the user.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sallyport_domain::event::Event;
+use sallyport_recorder::{Record, Screen, Stream as TapeStream};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::bulk::BulkStream;
+use super::channel::{Asked, Channel, ChannelEnd};
+use super::inbound::{STDERR, signal_name};
+use super::inbox::{Item, Stream};
+use crate::gate::GateState;
+use crate::notice;
+
+/// The two bulk streams of a channel without a terminal.
+struct Bulk {
+    out: BulkStream,
+    err: BulkStream,
+}
+
+/// Done, or more to come?
+#[derive(PartialEq, Eq)]
+enum Flow {
+    More,
+    Done,
+}
+
+impl Channel {
+    /// Relays from the target until it closes the channel or its leg is gone.
+    pub(super) async fn pump_out(&self) -> Result<(), ChannelEnd> {
+        let mut bulk = Bulk {
+            out: BulkStream::new(self.number, TapeStream::Out),
+            err: BulkStream::new(self.number, TapeStream::Err),
+        };
+        let result = self.relay_out(&mut bulk).await;
+        self.closed.cancel();
+        result?;
+        self.terminal.flush(&self.connection.tape, self.number)?;
+        self.log_digest(bulk.out).await?;
+        self.log_digest(bulk.err).await
+    }
+
+    async fn relay_out(&self, bulk: &mut Bulk) -> Result<(), ChannelEnd> {
+        let connection = self.connection.clone();
+        let mut gate = connection.gate.watch();
+        let mut notices = connection.notices();
+        loop {
+            // A transfer stands still behind a shut gate; a terminal's output is read on, to the tape.
+            let reads = self.is_terminal() || !gate.borrow().is_shut();
+            let flush_in = self.terminal.flush_in();
+            tokio::select! {
+                biased;
+                () = self.closed.cancelled() => return Ok(()),
+                changed = gate.changed() => {
+                    if changed.is_ok() && self.is_terminal() {
+                        let state = gate.borrow_and_update().clone();
+                        self.paint(state).await?;
+                    }
+                }
+                text = notices.recv() => match text {
+                    Ok(text) => self.show(&text).await?,
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return Ok(()),
+                },
+                item = self.target.inbox.recv(), if reads => {
+                    let Some(item) = item else { return Ok(()) };
+                    if self.forward(bulk, item).await? == Flow::Done {
+                        return Ok(());
+                    }
+                }
+                () = tokio::time::sleep(flush_in.unwrap_or(Duration::MAX)), if flush_in.is_some() => {
+                    self.terminal.flush(&connection.tape, self.number)?;
+                }
+            }
+        }
+    }
+
+    async fn forward(&self, bulk: &mut Bulk, item: Item) -> Result<Flow, ChannelEnd> {
+        let (handle, id) = (&self.client.handle, self.client.id);
+        match item {
+            Item::Data(stream, data) => {
+                let bytes = data.len();
+                if self.is_terminal() {
+                    self.show_output(stream, data).await?;
+                } else {
+                    self.bulk_out(bulk, stream, data).await?;
+                }
+                self.target.leg.release(self.target.id, bytes);
+            }
+            Item::Answer(accepted) => self.answer(accepted).await?,
+            Item::ExitStatus(status) => {
+                self.exited(Some(status), None).await?;
+                let _ = handle.exit_status_request(id, status).await;
+            }
+            Item::ExitSignal { signal, core_dumped, message, language } => {
+                self.exited(None, Some(signal_name(&signal).to_owned())).await?;
+                let _ = handle.exit_signal_request(id, signal, core_dumped, message, language).await;
+            }
+            Item::Eof => {
+                self.connection.tape.write(&[Record::Eof { channel: self.number, from_client: false }], 0)?;
+                let _ = handle.eof(id).await;
+            }
+            Item::Close => return Ok(Flow::Done),
+            // Only clients send these.
+            Item::Request(_) => {}
+        }
+        Ok(Flow::More)
+    }
+
+    /// A terminal's output: always to the tape, to the user only while the gate is open.
+    async fn show_output(&self, stream: Stream, data: Bytes) -> Result<(), ChannelEnd> {
+        let connection = &self.connection;
+        self.terminal.shown(&connection.tape, self.number, stream == Stream::Stderr, &data)?;
+        if let Some(_inside) = connection.gate.enter() {
+            self.count_out(data.len());
+            tokio::select! {
+                biased;
+                // What a lock cuts off here is repainted from the tape when it is lifted.
+                () = connection.gate.closed() => {}
+                () = self.closed.cancelled() => {}
+                sent = self.send(stream, data) => sent?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn bulk_out(&self, bulk: &mut Bulk, stream: Stream, data: Bytes) -> Result<(), ChannelEnd> {
+        let _inside = loop {
+            if let Some(inside) = self.connection.gate.enter() {
+                break inside;
+            }
+            tokio::select! {
+                () = self.connection.gate.opened() => {}
+                () = self.closed.cancelled() => return Ok(()),
+            }
+        };
+        let recorded = match stream {
+            Stream::Main => &mut bulk.out,
+            Stream::Stderr => &mut bulk.err,
+        };
+        recorded.write(&self.connection.tape, &data)?;
+        self.count_out(data.len());
+        tokio::select! {
+            biased;
+            sent = self.send(stream, data) => sent?,
+            () = self.closed.cancelled() => {}
+        }
+        Ok(())
+    }
+
+    async fn send(&self, stream: Stream, data: Bytes) -> Result<(), russh::Error> {
+        match stream {
+            Stream::Main => self.client.write.data_bytes(data).await,
+            Stream::Stderr => self.client.write.extended_data_bytes(STDERR, data).await,
+        }
+    }
+
+    /// The target's true answer, to the client and into the log.
+    async fn answer(&self, accepted: bool) -> Result<(), ChannelEnd> {
+        let channel = self.number;
+        match self.answered() {
+            Some(Asked::Pty) => {
+                if !accepted {
+                    self.set_terminal(false);
+                }
+            }
+            Some(Asked::Start(right, detail)) => {
+                self.connection.log(Event::RightUsed { channel, right, detail, accepted }).await?;
+            }
+            Some(Asked::Env(name)) => self.connection.log(Event::Env { channel, name, accepted }).await?,
+            // The target answers what nobody asked.
+            None => return Ok(()),
+        }
+        let (handle, id) = (&self.client.handle, self.client.id);
+        let _ = if accepted { handle.channel_success(id).await } else { handle.channel_failure(id).await };
+        Ok(())
+    }
+
+    async fn exited(&self, status: Option<u32>, signal: Option<String>) -> Result<(), ChannelEnd> {
+        let channel = self.number;
+        self.connection.tape.write(&[Record::Exit { channel, status, signal: signal.as_deref() }], 0)?;
+        self.connection.log(Event::Exit { channel, status, signal }).await?;
+        Ok(())
+    }
+
+    /// The gate moved: cover the screen, or bring it back from the tape.
+    async fn paint(&self, state: GateState) -> Result<(), ChannelEnd> {
+        let Some((_, cols, rows)) = self.terminal.size() else { return Ok(()) };
+        let picture = match state {
+            GateState::Shut(page) => Screen::cover(&page.title, &page.message, cols, rows),
+            GateState::Open => self.repaint(cols, rows).await,
+        };
+        tokio::select! {
+            biased;
+            sent = self.client.write.data_bytes(picture) => sent?,
+            () = self.closed.cancelled() => {}
+        }
+        Ok(())
+    }
+
+    /// What the user would see had he never been locked. The tape holds all output shown so far.
+    async fn repaint(&self, cols: u16, rows: u16) -> Vec<u8> {
+        let mut picture = Screen::uncover();
+        let Some(path) = self.connection.tape.path().cloned() else {
+            // Nothing was recorded: the program on the target has to redraw.
+            picture.extend_from_slice(b"\x1b[2J\x1b[H");
+            return picture;
+        };
+        let number = self.number;
+        let rebuilt = tokio::task::spawn_blocking(move || Screen::of_tape(&path, number, None)).await;
+        match rebuilt {
+            Ok(Ok(mut screen)) => {
+                screen.resize(cols, rows);
+                picture.extend(screen.repaint());
+            }
+            Ok(Err(error)) => tracing::warn!(%error, "the screen cannot be rebuilt from the tape"),
+            Err(error) => tracing::error!(%error, "rebuilding the screen failed"),
+        }
+        picture
+    }
+
+    /// Shows a notice. Only terminals do: elsewhere it would end up in somebody's data.
+    async fn show(&self, text: &Arc<str>) -> Result<(), ChannelEnd> {
+        if !self.is_terminal() {
+            return Ok(());
+        }
+        let painted = notice::in_terminal(text);
+        tokio::select! {
+            biased;
+            sent = self.client.write.data_bytes(painted) => sent?,
+            () = self.closed.cancelled() => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! A channel of somebody who is refused: it says why, in the client, and ends.
+
+use sallyport_domain::refusal::Refusal;
+
+use super::channel::ClientEnd;
+use super::inbound::STDERR;
+use super::inbox::{Item, Request};
+use crate::notice;
+
+/// What a refused command exits with; `ssh` itself uses 255 for its own failures.
+const EXIT_REFUSED: u32 = 255;
+
+/// Waits for the channel's purpose and answers it with the reason.
+pub async fn explain(client: ClientEnd, refusal: &Refusal) {
+    while let Some(item) = client.inbox.recv().await {
+        match item {
+            Item::Request(Request::Shell | Request::Exec(_) | Request::Subsystem(_)) => {
+                let _ = client.handle.channel_success(client.id).await;
+                let text = notice::on_stderr(&refusal.to_string());
+                let _ = client.write.extended_data_bytes(STDERR, text).await;
+                let _ = client.handle.exit_status_request(client.id, EXIT_REFUSED).await;
+                let _ = client.handle.eof(client.id).await;
+                let _ = client.handle.close(client.id).await;
+                return;
+            }
+            // Only what starts something is worth a refusal; the rest would hide it.
+            Item::Request(Request::Pty { .. } | Request::Env(..)) => {
+                let _ = client.handle.channel_success(client.id).await;
+            }
+            Item::Request(Request::Refused(_)) => {
+                let _ = client.handle.channel_failure(client.id).await;
+            }
+            Item::Data(_, data) => {
+                let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
+                client.handle.release_window(client.id, bytes);
+            }
+            Item::Request(Request::Resize(_) | Request::Signal(_)) | Item::Eof => {}
+            Item::Close | Item::Answer(_) | Item::ExitStatus(_) | Item::ExitSignal { .. } => return,
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! One client from accept to the end of its tape.
+//!
+//! Whatever ends first, the client, the target or the session, this brings down the rest: both
+//! sockets closed, pumps done, tape finished, driver told. Nothing is left behind.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared as SharedFuture};
+use russh::{Disconnect, server};
+use sallyport_domain::close::CloseReason;
+use sallyport_domain::event::Event;
+use sallyport_domain::refusal::Refusal;
+use sallyport_domain::session::DisconnectCause;
+use sallyport_store::RecordingState;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::LegError;
+use super::channel::{Channel, ClientEnd, TargetEnd};
+use super::enter::{self, Guest, Joined};
+use super::front::Front;
+use super::refused;
+use crate::connection::Connection;
+use crate::driver::Mail;
+use crate::ledger::Entry;
+use crate::node::Node;
+use crate::notice;
+
+/// How long a client has to take its farewell before its socket is reset.
+const FAREWELL: Duration = Duration::from_millis(30);
+/// How long a client that was refused, or whose target is gone, may stay.
+const LINGER: Duration = Duration::from_secs(5);
+
+type Entered = Result<Joined, Refusal>;
+type Entering = SharedFuture<BoxFuture<'static, Entered>>;
+
+/// What the client's leg and its supervisor share.
+pub struct Shared {
+    entering: watch::Sender<Option<Entering>>,
+    channels: TaskTracker,
+    cut: CancellationToken,
+    /// The client's leg is gone: were channels still open?
+    gone: watch::Sender<Option<bool>>,
+}
+
+impl Shared {
+    fn new(cut: CancellationToken) -> Self {
+        Self {
+            entering: watch::Sender::new(None),
+            channels: TaskTracker::new(),
+            cut,
+            gone: watch::Sender::new(None),
+        }
+    }
+
+    /// The guest has proven who she is: let her in, beside the leg's loop.
+    pub(super) fn enter(&self, node: Arc<Node>, guest: Guest) {
+        let cut = self.cut.clone();
+        let entering = async move { enter::enter(&node, &guest, cut).await }.boxed().shared();
+        self.entering.send_replace(Some(entering.clone()));
+        // Dialling starts now, not when the first channel asks for it.
+        self.channels.spawn(entering.map(drop));
+    }
+
+    async fn entered(&self) -> Entered {
+        let mut entering = self.entering.subscribe();
+        let found = entering.wait_for(Option::is_some).await.ok().and_then(|entering| entering.clone());
+        match found {
+            Some(entering) => entering.await,
+            None => Err(Refusal::StoreUnavailable),
+        }
+    }
+
+    /// The client opened a session channel.
+    pub(super) fn open_channel(self: &Arc<Self>, number: u32, client: ClientEnd) {
+        let shared = self.clone();
+        self.channels.spawn(async move {
+            match shared.entered().await {
+                Ok(joined) => relay(joined, number, client).await,
+                Err(refusal) => {
+                    refused::explain(client, &refusal).await;
+                    // She has been told; nothing else is to be had here.
+                    tokio::time::sleep(LINGER).await;
+                    shared.cut.cancel();
+                }
+            }
+        });
+    }
+
+    /// The client asked for something that is not offered.
+    pub(super) fn refused(self: &Arc<Self>, what: &'static str, detail: String) {
+        let shared = self.clone();
+        self.channels.spawn(async move {
+            let Ok(joined) = shared.entered().await else { return };
+            let why = Refusal::NotOffered { what }.to_string();
+            // The tape's own failure is noticed where bytes pass.
+            let _ = joined.connection.log(Event::RightRefused { what: format!("{what} {detail}"), why }).await;
+        });
+    }
+
+    /// The client's leg is gone.
+    pub(super) fn client_gone(&self, channels_open: bool) {
+        self.gone.send_replace(Some(channels_open));
+    }
+}
+
+async fn relay(joined: Joined, number: u32, client: ClientEnd) {
+    let Joined { connection, target } = joined;
+    match target.open_session().await {
+        Ok((channel, inbox)) => {
+            let (_, write) = channel.split();
+            let end = TargetEnd { id: write.id(), leg: target, write, inbox };
+            Channel::new(connection, number, client, end).relay().await;
+        }
+        Err(error) => {
+            let why = format!("the target opened no channel: {error}");
+            let _ = connection.log(Event::RightRefused { what: format!("channel {number}"), why }).await;
+            let refusal = Refusal::TargetGarbled { host: connection.permit().host().name.clone(), error: error.to_string() };
+            refused::explain(client, &refusal).await;
+        }
+    }
+}
+
+/// Serves one client that has just been accepted.
+pub async fn serve(node: Arc<Node>, tcp: TcpStream, peer: SocketAddr) {
+    let cut = node.cut.child_token();
+    let shared = Arc::new(Shared::new(cut.clone()));
+    // Whatever happens below, both sockets go when this is done.
+    let _cut_at_end = cut.clone().drop_guard();
+    let Some(unauthenticated) = node.admit_unauthenticated(peer) else { return };
+    let wire = match crate::wire::Wire::new(tcp, cut.clone()) {
+        Ok(wire) => wire,
+        Err(error) => return tracing::debug!(%peer, %error, "client left before it was served"),
+    };
+    let front = Front::new(node.clone(), peer, shared.clone());
+    let grace = tokio::time::sleep(node.config.login_grace);
+    tokio::pin!(grace);
+    let leg = tokio::select! {
+        leg = server::run_stream(node.ssh.clone(), wire, front) => leg,
+        () = &mut grace => return,
+    };
+    let mut leg = match leg {
+        Ok(leg) => leg,
+        Err(error) => return tracing::debug!(%peer, %error, "no SSH client"),
+    };
+    let handle = leg.handle();
+
+    // Until she has proven who she is, only the grace period holds her.
+    let entered = tokio::select! {
+        entered = shared.entered() => entered,
+        _ = &mut leg => return,
+        () = &mut grace => return,
+    };
+    drop(unauthenticated);
+    match entered {
+        Ok(joined) => accompany(&shared, joined, leg, handle).await,
+        Err(_) => {
+            // Her channel tells her why; a client that opens none is shown out.
+            let _ = tokio::time::timeout(2 * LINGER, leg).await;
+        }
+    }
+    cut.cancel();
+    shared.channels.close();
+    shared.channels.wait().await;
+}
+
+/// From the first moment of a connection to its last.
+async fn accompany(shared: &Shared, joined: Joined, mut leg: server::RunningSession<Front>, handle: server::Handle) {
+    let Joined { connection, target } = joined;
+    let cause = tokio::select! {
+        result = &mut leg => client_left(shared, &result),
+        reason = connection.cut_requested() => {
+            say_farewell(&connection, &handle, &mut leg, &reason).await;
+            DisconnectCause::Cut(reason)
+        }
+        () = target.gone() => {
+            // What the target still sent is on its way to the client.
+            shared.channels.close();
+            let drained = async {
+                shared.channels.wait().await;
+                let _ = handle.disconnect(Disconnect::ByApplication, farewell_of_target(), String::new()).await;
+                let _ = (&mut leg).await;
+            };
+            tokio::select! {
+                () = drained => {}
+                reason = connection.cut_requested() => tracing::debug!(%reason, "cut after the target was gone"),
+            }
+            DisconnectCause::Target
+        }
+    };
+    target.disconnect().await;
+    shared.cut.cancel();
+    let at = Utc::now();
+    connection.tell(Mail::Disconnected { connection: connection.id, cause, at }).await;
+    shared.channels.close();
+    shared.channels.wait().await;
+    finish_tape(&connection).await;
+}
+
+fn farewell_of_target() -> String {
+    notice::farewell(&CloseReason::TargetClosed)
+}
+
+fn client_left(shared: &Shared, result: &Result<(), LegError>) -> DisconnectCause {
+    let channels_open = shared.gone.borrow().unwrap_or(true);
+    match result {
+        Ok(()) if !channels_open => DisconnectCause::Client,
+        Ok(()) => DisconnectCause::ClientLost,
+        Err(error) => {
+            tracing::debug!(%error, "the client's leg broke");
+            DisconnectCause::ClientLost
+        }
+    }
+}
+
+/// Tells the client why; one that does not take it in time is reset.
+async fn say_farewell(
+    connection: &Connection,
+    handle: &server::Handle,
+    leg: &mut server::RunningSession<Front>,
+    reason: &CloseReason,
+) {
+    connection.notify(&notice::printable(&reason.to_string()));
+    let goodbye = async {
+        // One turn of the pumps, so that the terminal shows the notice before the line goes dead.
+        tokio::task::yield_now().await;
+        let _ = handle.disconnect(Disconnect::ByApplication, notice::farewell(reason), String::new()).await;
+        let _ = leg.await;
+    };
+    if tokio::time::timeout(FAREWELL, goodbye).await.is_err() {
+        tracing::debug!(connection = %connection.id, "the client did not take its farewell");
+    }
+}
+
+async fn finish_tape(connection: &Arc<Connection>) {
+    let id = connection.id;
+    let finishing = connection.clone();
+    let finished = tokio::task::spawn_blocking(move || finishing.tape.finish(finishing.cut_reason().as_ref())).await;
+    let at = Utc::now();
+    let (entry, event) = match finished {
+        Ok(Some(Ok(tape))) => {
+            let root: String = tape.root.iter().map(|byte| format!("{byte:02x}")).collect();
+            (
+                Some(Entry::TapeFinished { id, bytes: tape.bytes, root: root.clone(), state: RecordingState::Complete, at }),
+                Some(Event::RecordingStored { connection: id, bytes: tape.bytes, root }),
+            )
+        }
+        Ok(None) => (None, None),
+        failed => {
+            let error = match failed {
+                Ok(Some(Err(error))) => error.to_string(),
+                Ok(_) => String::new(),
+                Err(panic) => panic.to_string(),
+            };
+            (
+                Some(Entry::TapeFinished { id, bytes: 0, root: String::new(), state: RecordingState::Failed, at }),
+                Some(Event::RecordingFailed { connection: id, error }),
+            )
+        }
+    };
+    connection.tell(Mail::TapeEnded { connection: id, entry, event }).await;
+}
