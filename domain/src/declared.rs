@@ -541,3 +541,6 @@ pub struct AccessPolicy {
     /// The profile's name.
     pub connection_profile: String,
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,8 @@
 //! Pure by construction: no clock (time is a value), no I/O, no protocol, no SQL. Everything here
 //! can be tested with data alone.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 pub mod close;
 pub mod command;
 pub mod connect_string;

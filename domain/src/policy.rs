@@ -1,8 +1,11 @@
 //! May this user do this here? A pure function; the default is no.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::declared::{AccessPolicy, Account, Activity, ConnectionProfile, Host, Protocol};
+use crate::connect_string::{self, ConnectString};
+use crate::declared::{
+    AccessPolicy, Account, Activity, ConnectionProfile, Host, Protocol, Requirement,
+};
 use crate::id::NounId;
 use crate::permit::Permit;
 use crate::refusal::Refusal;
@@ -51,6 +54,10 @@ pub struct Request {
 
 /// What the policy says.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one decision at a time, taken apart at once"
+)]
 pub enum Decision {
     /// Yes: here is the key.
     Allow(Permit),
@@ -59,7 +66,248 @@ pub enum Decision {
 }
 
 /// Decides. Default deny.
+///
+/// The user's own lock comes first and being barred from the host next. Then all pairs of policy
+/// and activity that match are found; exactly one must be left by what the request names. Only
+/// that one's conditions are looked at.
 pub fn evaluate(snapshot: &Snapshot, request: &Request) -> Decision {
-    let _ = (snapshot, request);
-    todo!("H1")
+    match decide(snapshot, request) {
+        Ok(permit) => Decision::Allow(permit),
+        Err(refusal) => Decision::Deny(refusal),
+    }
 }
+
+/// One way to the host: a policy, and one of its activities.
+#[derive(Debug, Clone, Copy)]
+struct Way<'a> {
+    policy: &'a AccessPolicy,
+    activity: &'a Activity,
+}
+
+fn decide(snapshot: &Snapshot, request: &Request) -> Result<Permit, Refusal> {
+    if snapshot.user_locked {
+        return Err(Refusal::UserLocked);
+    }
+    if snapshot.host_barred {
+        return Err(Refusal::HostBarred {
+            host: request.host.clone(),
+        });
+    }
+    let Some((host_id, host)) = &snapshot.host else {
+        return Err(no_policy(request));
+    };
+    let ways = ways(snapshot, host, request.protocol);
+    let way = choose(snapshot, request, host, &ways)?;
+    permit(snapshot, request, (*host_id, host), way, &ways)
+}
+
+/// The same words whether the host does not exist or this user may not know of it.
+fn no_policy(request: &Request) -> Refusal {
+    Refusal::NoPolicy {
+        host: request.host.clone(),
+    }
+}
+
+/// Every way this user has to this host over this protocol, in the order of the policies.
+fn ways<'a>(snapshot: &'a Snapshot, host: &Host, protocol: Protocol) -> Vec<Way<'a>> {
+    let mut ways: Vec<Way<'a>> = Vec::new();
+    for policy in &snapshot.policies {
+        if !names_subject(policy, snapshot) || !reaches(policy, host) {
+            continue;
+        }
+        let activities = policy
+            .activities
+            .iter()
+            .filter_map(|name| snapshot.activities.get(name));
+        for activity in activities.filter(|activity| activity.protocol == protocol) {
+            let known = |way: &Way<'_>| {
+                way.policy.name == policy.name && way.activity.name == activity.name
+            };
+            if !ways.iter().any(known) {
+                ways.push(Way { policy, activity });
+            }
+        }
+    }
+    ways
+}
+
+/// An application is matched by the policy's applications alone: one that has the name of a user
+/// must not inherit what the user may do, nor the other way round.
+fn names_subject(policy: &AccessPolicy, snapshot: &Snapshot) -> bool {
+    if snapshot.is_application {
+        policy.applications.contains(&snapshot.user)
+    } else {
+        policy.users.contains(&snapshot.user)
+            || policy
+                .groups
+                .iter()
+                .any(|group| snapshot.groups.contains(group))
+    }
+}
+
+/// No labels in the policy select no host, rather than every host.
+fn reaches(policy: &AccessPolicy, host: &Host) -> bool {
+    let by_name = policy.hosts.contains(&host.name);
+    let by_labels = !policy.host_labels.is_empty()
+        && policy
+            .host_labels
+            .iter()
+            .all(|(key, value)| host.labels.get(key) == Some(value));
+    policy.scope.contains(&host.scope) && (by_name || by_labels)
+}
+
+/// The one way that is left by what the request names.
+fn choose<'a>(
+    snapshot: &Snapshot,
+    request: &Request,
+    host: &Host,
+    ways: &[Way<'a>],
+) -> Result<Way<'a>, Refusal> {
+    let asked = select(ways, request.activity.as_deref(), |way| &way.activity.name);
+    if asked.is_empty() {
+        return Err(match &request.activity {
+            Some(activity) if !ways.is_empty() => Refusal::NoSuchActivity {
+                activity: activity.clone(),
+                host: request.host.clone(),
+                allowed: activity_names(ways),
+            },
+            Some(_) | None => no_policy(request),
+        });
+    }
+    let left = select(&asked, request.policy.as_deref(), |way| &way.policy.name);
+    match left.as_slice() {
+        [] => Err(no_policy(request)),
+        [way] => Ok(*way),
+        [_, _, ..] => {
+            let choices: Vec<String> = left
+                .iter()
+                .map(|way| choice(snapshot, host, *way, ways, None))
+                .collect();
+            Err(Refusal::Ambiguous {
+                host: request.host.clone(),
+                choices: choices.join("\n"),
+            })
+        }
+    }
+}
+
+/// Those whose name was asked for; all, if none was. A name written exactly wins over one that
+/// matches only because `_` may stand for a space.
+fn select<'a>(
+    ways: &[Way<'a>],
+    asked: Option<&str>,
+    name: impl Fn(&Way<'a>) -> &'a str,
+) -> Vec<Way<'a>> {
+    let Some(asked) = asked else {
+        return ways.to_vec();
+    };
+    let exact: Vec<Way<'a>> = ways
+        .iter()
+        .filter(|way| name(way) == asked)
+        .copied()
+        .collect();
+    if !exact.is_empty() {
+        return exact;
+    }
+    ways.iter()
+        .filter(|way| stands_for(asked, name(way)))
+        .copied()
+        .collect()
+}
+
+fn stands_for(asked: &str, name: &str) -> bool {
+    let same = |(asked, name): (char, char)| asked == name || (asked == '_' && name == ' ');
+    asked.chars().count() == name.chars().count() && asked.chars().zip(name.chars()).all(same)
+}
+
+fn activity_names(ways: &[Way<'_>]) -> String {
+    let names: BTreeSet<&str> = ways.iter().map(|way| way.activity.name.as_str()).collect();
+    names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// A connect string that leads this way and no other. It names the policy only if it must.
+fn choice(
+    snapshot: &Snapshot,
+    host: &Host,
+    way: Way<'_>,
+    ways: &[Way<'_>],
+    notes: Option<&str>,
+) -> String {
+    let same_activity = ways
+        .iter()
+        .filter(|other| other.activity.name == way.activity.name);
+    let several = same_activity.count() > 1;
+    connect_string::render(&ConnectString {
+        user: snapshot.user.clone(),
+        activity: Some(way.activity.name.replace(' ', "_")),
+        host: Some(host.name.clone()),
+        policy: several.then(|| way.policy.name.replace(' ', "_")),
+        notes: notes.map(str::to_owned),
+    })
+}
+
+/// The conditions of the one way, then the key.
+fn permit(
+    snapshot: &Snapshot,
+    request: &Request,
+    (host_id, host): (NounId, &Host),
+    way: Way<'_>,
+    ways: &[Way<'_>],
+) -> Result<Permit, Refusal> {
+    let Way { policy, activity } = way;
+    let Some(profile) = snapshot.profiles.get(&policy.connection_profile) else {
+        return Err(Refusal::PolicyIncomplete {
+            policy: policy.name.clone(),
+        });
+    };
+    let on_host = || (activity.account.clone(), host.name.clone());
+    let found = snapshot
+        .accounts
+        .iter()
+        .find(|(_, account, _)| account.name == activity.account);
+    let Some((account_id, account, has_secret)) = found else {
+        let (account, host) = on_host();
+        return Err(Refusal::AccountMissing { account, host });
+    };
+    if !has_secret {
+        let (account, host) = on_host();
+        return Err(Refusal::SecretMissing { account, host });
+    }
+    if requires(profile, Requirement::Notes) && is_blank(request.notes.as_deref()) {
+        let example = choice(snapshot, host, way, ways, Some("why"));
+        return Err(Refusal::NotesRequired { example });
+    }
+    if requires(profile, Requirement::Ticket) && is_blank(request.ticket.as_deref()) {
+        return Err(Refusal::TicketRequired);
+    }
+    let served = match request.protocol {
+        Protocol::Ssh => host.ssh.is_some(),
+        Protocol::Rdp => host.rdp.is_some(),
+    };
+    if !served {
+        let (host, protocol) = (host.name.clone(), request.protocol.as_str());
+        return Err(Refusal::ProtocolNotServed { host, protocol });
+    }
+    Ok(Permit {
+        user: snapshot.user.clone(),
+        host_id,
+        host: host.clone(),
+        account_id: *account_id,
+        account: account.clone(),
+        activity: activity.name.clone(),
+        policy: policy.name.clone(),
+        profile: profile.clone(),
+        rights: activity.rights.iter().copied().collect(),
+    })
+}
+
+fn requires(profile: &ConnectionProfile, requirement: Requirement) -> bool {
+    profile.require.contains(&requirement)
+}
+
+fn is_blank(text: Option<&str>) -> bool {
+    text.is_none_or(|text| text.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests;

@@ -134,3 +134,49 @@ impl fmt::Display for Status {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_has_its_class() {
+        let classes = [
+            (Status::Pending, StateClass::Active, false),
+            (Status::WaitingForApproval, StateClass::Active, false),
+            (Status::ApprovalDenied, StateClass::Closed, true),
+            (Status::ApprovalFailed, StateClass::Failed, true),
+            (Status::Provisioning, StateClass::Active, false),
+            (Status::Available, StateClass::Active, false),
+            (Status::LoggedIn, StateClass::Active, false),
+            (Status::Suspended, StateClass::Suspended, false),
+            (Status::Locked, StateClass::Active, false),
+            (Status::Canceling, StateClass::Active, false),
+            (Status::Completed, StateClass::Closed, true),
+            (Status::Canceled, StateClass::Closed, true),
+            (Status::Failed, StateClass::Failed, true),
+        ];
+        assert_eq!(classes.map(|(status, ..)| status), Status::ALL);
+        for (status, class, is_final) in classes {
+            assert_eq!(
+                (status.class(), status.is_final()),
+                (class, is_final),
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_text_is_the_same_everywhere() {
+        for status in Status::ALL {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+            assert_eq!(Status::parse(status.as_str()), Some(status));
+            assert_eq!(status.to_string(), status.as_str());
+            let class = status.class();
+            assert_eq!(serde_json::to_value(class).unwrap(), class.as_str());
+        }
+        for text in ["", "available", "LoggedIn", "Logged  In", "Complete"] {
+            assert_eq!(Status::parse(text), None, "{text}");
+        }
+    }
+}

@@ -40,7 +40,13 @@ pub struct Connection {
 
 impl Connection {
     /// A connection with an open gate.
-    pub fn new(id: ConnectionId, session: SessionId, permit: Permit, tape: Tape, driver: DriverHandle) -> Self {
+    pub fn new(
+        id: ConnectionId,
+        session: SessionId,
+        permit: Permit,
+        tape: Tape,
+        driver: DriverHandle,
+    ) -> Self {
         Self {
             id,
             session,
@@ -64,7 +70,10 @@ impl Connection {
 
     /// The permit as of now.
     pub fn permit(&self) -> Arc<Permit> {
-        self.permit.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.permit
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The policy was asked again: these are its rights from now on (law 6).
@@ -81,7 +90,12 @@ impl Connection {
 
     /// What passes can no longer be recorded.
     pub async fn recording_lost(&self, lost: RecordingLost) {
-        self.driver.send(Mail::RecordingFailed { connection: self.id, error: lost.0 }).await;
+        self.driver
+            .send(Mail::RecordingFailed {
+                connection: self.id,
+                error: lost.0,
+            })
+            .await;
     }
 
     /// Somebody typed. Cheap: the driver looks once a second.
@@ -111,7 +125,10 @@ impl Connection {
 
     /// Bytes relayed: from the client, to the client.
     pub fn traffic(&self) -> (u64, u64) {
-        (self.bytes_in.load(Ordering::Relaxed), self.bytes_out.load(Ordering::Relaxed))
+        (
+            self.bytes_in.load(Ordering::Relaxed),
+            self.bytes_out.load(Ordering::Relaxed),
+        )
     }
 
     /// Counts bytes from the client.

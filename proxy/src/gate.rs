@@ -60,7 +60,11 @@ impl Drop for Inside<'_> {
 impl Gate {
     /// An open gate.
     pub fn new() -> Self {
-        Self { state: watch::Sender::new(GateState::Open), inside: AtomicUsize::new(0), left: Notify::new() }
+        Self {
+            state: watch::Sender::new(GateState::Open),
+            inside: AtomicUsize::new(0),
+            left: Notify::new(),
+        }
     }
 
     /// Enters if the gate is open.
@@ -85,7 +89,11 @@ impl Gate {
     /// Waits until it is open.
     pub async fn opened(&self) {
         // The sender lives as long as `self`, so waiting cannot fail.
-        let _ = self.state.subscribe().wait_for(|state| !state.is_shut()).await;
+        let _ = self
+            .state
+            .subscribe()
+            .wait_for(|state| !state.is_shut())
+            .await;
     }
 
     /// Waits until it is shut.
@@ -122,10 +130,13 @@ mod tests {
     use super::*;
 
     fn page() -> LockPage {
-        LockPage { title: "t".into(), message: "m".into() }
+        LockPage {
+            title: "t".into(),
+            message: "m".into(),
+        }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn shutting_waits_for_those_inside() {
         let gate = Arc::new(Gate::new());
         let inside = gate.enter().unwrap();
@@ -142,7 +153,7 @@ mod tests {
         assert!(gate.enter().is_some());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_stuck_pump_does_not_hold_the_lock_up() {
         let gate = Gate::new();
         let _inside = gate.enter().unwrap();

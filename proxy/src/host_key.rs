@@ -4,8 +4,8 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use russh::keys::ssh_key::LineEnding;
 use russh::keys::PrivateKey;
+use russh::keys::ssh_key::LineEnding;
 use russh::keys::ssh_key::private::Ed25519Keypair;
 use zeroize::Zeroizing;
 
@@ -38,14 +38,22 @@ pub enum HostKeyError {
 
 /// Reads the host key at `path` (OpenSSH private key, mode 0600), or makes an Ed25519 key there.
 pub fn load_or_create(path: &Path) -> Result<Zeroizing<String>, HostKeyError> {
-    let io = |source| HostKeyError::Io { path: path.to_owned(), source };
-    let malformed = |source| HostKeyError::Malformed { path: path.to_owned(), source };
+    let io = |source| HostKeyError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let malformed = |source| HostKeyError::Malformed {
+        path: path.to_owned(),
+        source,
+    };
     match std::fs::read_to_string(path) {
         Ok(text) => {
             let text = Zeroizing::new(text);
             let mode = std::fs::metadata(path).map_err(io)?.permissions().mode();
             if mode & 0o077 != 0 {
-                return Err(HostKeyError::Exposed { path: path.to_owned() });
+                return Err(HostKeyError::Exposed {
+                    path: path.to_owned(),
+                });
             }
             PrivateKey::from_openssh(text.as_bytes()).map_err(malformed)?;
             Ok(text)
@@ -54,9 +62,15 @@ pub fn load_or_create(path: &Path) -> Result<Zeroizing<String>, HostKeyError> {
             let seed = Zeroizing::new(rand::random::<[u8; 32]>());
             let key = PrivateKey::from(Ed25519Keypair::from_seed(&seed));
             let text = key.to_openssh(LineEnding::LF).map_err(malformed)?;
-            let mut file =
-                std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
-            file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
+            let mut file = std::fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(path)
+                .map_err(io)?;
+            file.write_all(text.as_bytes())
+                .and_then(|()| file.sync_all())
+                .map_err(io)?;
             Ok(Zeroizing::new(text.to_string()))
         }
         Err(error) => Err(io(error)),

@@ -10,7 +10,9 @@ use chrono::{DateTime, Utc};
 use sallyport_domain::command::Outcome;
 use sallyport_domain::event::Event;
 use sallyport_domain::id::{CommandId, ConnectionId, SessionId};
-use sallyport_store::{NewConnection, NewRecording, RecordingState, SessionUpdate, Store, StoreError};
+use sallyport_store::{
+    NewConnection, NewRecording, RecordingState, SessionUpdate, Store, StoreError,
+};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -68,7 +70,11 @@ impl Ledger {
     /// Starts the writer.
     pub fn start(store: Store, session: SessionId) -> Self {
         let (queue, entries) = mpsc::channel(QUEUE);
-        Self { queue, writer: tokio::spawn(write_all(store, session, entries)), lost: 0 }
+        Self {
+            queue,
+            writer: tokio::spawn(write_all(store, session, entries)),
+            lost: 0,
+        }
     }
 
     /// Adds an entry; never waits.
@@ -76,7 +82,10 @@ impl Ledger {
         if self.queue.try_send(entry).is_err() {
             self.lost += 1;
             if self.lost.is_power_of_two() {
-                tracing::error!(lost = self.lost, "the database does not keep up; entries are on the tape only");
+                tracing::error!(
+                    lost = self.lost,
+                    "the database does not keep up; entries are on the tape only"
+                );
             }
         }
     }
@@ -134,13 +143,25 @@ async fn write(store: &Store, session: SessionId, entry: &Entry) -> Result<(), S
         Entry::Save(update, events) => store.save_session(session, update, events).await,
         Entry::Answer(command, outcome, at) => store.answer_command(*command, outcome, *at).await,
         Entry::ConnectionOpened(new) => store.insert_connection(new).await,
-        Entry::ConnectionClosed { id, at, cause, bytes_in, bytes_out } => {
-            store.close_connection(*id, *at, cause, *bytes_in, *bytes_out).await
+        Entry::ConnectionClosed {
+            id,
+            at,
+            cause,
+            bytes_in,
+            bytes_out,
+        } => {
+            store
+                .close_connection(*id, *at, cause, *bytes_in, *bytes_out)
+                .await
         }
         Entry::TapeBegun(new) => store.insert_recording(new).await,
-        Entry::TapeFinished { id, bytes, root, state, at } => {
-            store.finish_recording(*id, *bytes, root, *state, *at).await
-        }
+        Entry::TapeFinished {
+            id,
+            bytes,
+            root,
+            state,
+            at,
+        } => store.finish_recording(*id, *bytes, root, *state, *at).await,
     }
 }
 

@@ -78,7 +78,11 @@ pub struct Unauthenticated(Arc<Waiting>, std::net::IpAddr);
 impl Drop for Unauthenticated {
     fn drop(&mut self) {
         self.0.total.fetch_sub(1, Ordering::Relaxed);
-        let mut by_source = self.0.by_source.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_source = self
+            .0
+            .by_source
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = by_source.get_mut(&self.1) {
             *count -= 1;
             if *count == 0 {
@@ -92,7 +96,10 @@ impl Node {
     /// A place for a client that has not authenticated, if there is one.
     pub fn admit_unauthenticated(&self, peer: SocketAddr) -> Option<Unauthenticated> {
         let waiting = &self.unauthenticated;
-        let mut by_source = waiting.by_source.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_source = waiting
+            .by_source
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let count = by_source.entry(peer.ip()).or_default();
         if waiting.total.load(Ordering::Relaxed) >= self.config.max_unauthenticated
             || *count >= UNAUTHENTICATED_PER_SOURCE
@@ -152,7 +159,9 @@ pub struct RunningProxy {
 /// Starts the data plane: finishes what a crash left behind, then listens.
 pub async fn start(config: ProxyConfig, store: Store) -> Result<RunningProxy, ProxyError> {
     let ssh = Arc::new(server_config(&config)?);
-    store.register_node(config.node, &config.node_name, chrono::Utc::now()).await?;
+    store
+        .register_node(config.node, &config.node_name, chrono::Utc::now())
+        .await?;
     let (logins, entries) = mpsc::channel(LOGINS);
     let node = Arc::new(Node {
         live: Arc::default(),
@@ -167,8 +176,12 @@ pub async fn start(config: ProxyConfig, store: Store) -> Result<RunningProxy, Pr
     });
     recovery::recover(&node).await?;
     let listen = node.config.ssh_listen;
-    let listener = TcpListener::bind(listen).await.map_err(|source| ProxyError::Listen { listen, source })?;
-    let ssh_addr = listener.local_addr().map_err(|source| ProxyError::Listen { listen, source })?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|source| ProxyError::Listen { listen, source })?;
+    let ssh_addr = listener
+        .local_addr()
+        .map_err(|source| ProxyError::Listen { listen, source })?;
     let running = RunningProxy {
         node: node.clone(),
         ssh_addr,
@@ -176,17 +189,30 @@ pub async fn start(config: ProxyConfig, store: Store) -> Result<RunningProxy, Pr
         clients: TaskTracker::new(),
         helpers: CancellationToken::new(),
     };
-    tokio::spawn(accept(node.clone(), listener, running.accepting.clone(), running.clients.clone()));
-    tokio::spawn(running.helpers.clone().run_until_cancelled_owned(orders::watch(node.clone())));
+    tokio::spawn(accept(
+        node.clone(),
+        listener,
+        running.accepting.clone(),
+        running.clients.clone(),
+    ));
+    tokio::spawn(
+        running
+            .helpers
+            .clone()
+            .run_until_cancelled_owned(orders::watch(node.clone())),
+    );
     tokio::spawn(write_logins(node, entries));
     Ok(running)
 }
 
 fn server_config(config: &ProxyConfig) -> Result<server::Config, ProxyError> {
-    let key = PrivateKey::from_openssh(config.host_key.as_bytes()).map_err(|error| ProxyError::HostKey(error.to_string()))?;
+    let key = PrivateKey::from_openssh(config.host_key.as_bytes())
+        .map_err(|error| ProxyError::HostKey(error.to_string()))?;
     Ok(server::Config {
         keys: vec![key],
-        methods: russh::MethodSet::from(&[russh::MethodKind::PublicKey, russh::MethodKind::Password][..]),
+        methods: russh::MethodSet::from(
+            &[russh::MethodKind::PublicKey, russh::MethodKind::Password][..],
+        ),
         auth_rejection_time: REJECTION_TIME,
         auth_rejection_time_initial: Some(Duration::ZERO),
         max_auth_attempts: 6,
@@ -201,7 +227,12 @@ fn server_config(config: &ProxyConfig) -> Result<server::Config, ProxyError> {
     })
 }
 
-async fn accept(node: Arc<Node>, listener: TcpListener, stop: CancellationToken, clients: TaskTracker) {
+async fn accept(
+    node: Arc<Node>,
+    listener: TcpListener,
+    stop: CancellationToken,
+    clients: TaskTracker,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -244,7 +275,10 @@ impl RunningProxy {
         }
         let node = self.node.clone();
         self.clients.close();
-        if tokio::time::timeout(grace, self.clients.wait()).await.is_err() {
+        if tokio::time::timeout(grace, self.clients.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("some clients did not leave in time; cutting them");
             node.cut.cancel();
             self.clients.wait().await;
@@ -254,7 +288,10 @@ impl RunningProxy {
             driver.send(Mail::Stop).await;
         }
         node.drivers.close();
-        if tokio::time::timeout(grace, node.drivers.wait()).await.is_err() {
+        if tokio::time::timeout(grace, node.drivers.wait())
+            .await
+            .is_err()
+        {
             tracing::error!("some sessions could not be written to the database in time");
         }
         self.helpers.cancel();

@@ -6,7 +6,11 @@ use sallyport_domain::session::Notice;
 /// A notice in words, without line ends.
 pub fn text(notice: &Notice) -> String {
     match notice {
-        Notice::EndsSoon { at, remaining_s, extendable } => {
+        Notice::EndsSoon {
+            at,
+            remaining_s,
+            extendable,
+        } => {
             let left = remaining(*remaining_s);
             let end = at.format("%H:%M:%S UTC");
             if *extendable {
@@ -16,7 +20,10 @@ pub fn text(notice: &Notice) -> String {
             }
         }
         Notice::Extended { at, left } => {
-            format!("This session now ends at {}. Extensions left: {left}.", at.format("%H:%M:%S UTC"))
+            format!(
+                "This session now ends at {}. Extensions left: {left}.",
+                at.format("%H:%M:%S UTC")
+            )
         }
         Notice::NotExtended { why } => format!("This session was not extended: {why}."),
         Notice::Message { from, text } => format!("Message from {from}: {}", printable(text)),
@@ -52,7 +59,15 @@ fn remaining(seconds: i64) -> String {
 
 /// Control characters of an administrator's text must not steer the user's terminal.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\n' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -61,9 +76,13 @@ mod tests {
 
     #[test]
     fn remaining_time_in_words() {
-        for (seconds, words) in
-            [(1, "1 second"), (59, "59 seconds"), (60, "1 minute"), (300, "5 minutes"), (90, "1 min 30 s")]
-        {
+        for (seconds, words) in [
+            (1, "1 second"),
+            (59, "59 seconds"),
+            (60, "1 minute"),
+            (300, "5 minutes"),
+            (90, "1 min 30 s"),
+        ] {
             assert_eq!(remaining(seconds), words);
         }
     }

@@ -76,7 +76,10 @@ async fn look(
     Ok(())
 }
 
-async fn deliver_commands(node: &Node, delivered: &mut HashSet<CommandId>) -> Result<(), StoreError> {
+async fn deliver_commands(
+    node: &Node,
+    delivered: &mut HashSet<CommandId>,
+) -> Result<(), StoreError> {
     let open = node.store.open_commands(node.config.node).await?;
     // What is answered is no longer open, and need not be remembered.
     let ids: HashSet<_> = open.iter().map(|command| command.id).collect();
@@ -85,14 +88,22 @@ async fn deliver_commands(node: &Node, delivered: &mut HashSet<CommandId>) -> Re
         if !delivered.insert(order.id) {
             continue;
         }
-        let mail = Mail::Command { id: order.id, command: order.command, by: order.by };
+        let mail = Mail::Command {
+            id: order.id,
+            command: order.command,
+            by: order.by,
+        };
         let taken = match node.live.get(order.session) {
             Some(driver) => driver.send(mail).await,
             None => false,
         };
         if !taken {
-            let outcome = Outcome::Denied { why: CommandDenied::Ended };
-            node.store.answer_command(order.id, &outcome, Utc::now()).await?;
+            let outcome = Outcome::Denied {
+                why: CommandDenied::Ended,
+            };
+            node.store
+                .answer_command(order.id, &outcome, Utc::now())
+                .await?;
         }
     }
     Ok(())
@@ -105,10 +116,17 @@ async fn adopt_sessions(node: &Arc<Node>) -> Result<(), StoreError> {
         match restore(&stored) {
             Some(session) => {
                 if node.store.adopt_session(id, node.config.node).await? {
-                    node.drive(Start { session, subject: subject(&stored), first: Some(Input::Provisioned), actions: Vec::new() });
+                    node.drive(Start {
+                        session,
+                        subject: subject(&stored),
+                        first: Some(Input::Provisioned),
+                        actions: Vec::new(),
+                    });
                 }
             }
-            None => tracing::error!(session = %id, "a session in the database cannot be understood"),
+            None => {
+                tracing::error!(session = %id, "a session in the database cannot be understood")
+            }
         }
     }
     Ok(())

@@ -30,7 +30,11 @@ impl Tape {
     /// A tape in `mode`; no writer when nothing is recorded.
     pub fn new(mode: RecordingMode, writer: Option<TapeWriter>) -> Self {
         let path = writer.as_ref().map(|writer| writer.path().to_owned());
-        Self { mode, state: Mutex::new(State { writer, gap: 0 }), path }
+        Self {
+            mode,
+            state: Mutex::new(State { writer, gap: 0 }),
+            path,
+        }
     }
 
     /// The file, if there is one.
@@ -48,14 +52,22 @@ impl Tape {
     /// records again; under `strict` it is the end.
     pub fn write(&self, records: &[Record<'_>], bytes: usize) -> Result<(), RecordingLost> {
         let mut state = self.state();
-        let State { writer: Some(writer), gap } = &mut *state else { return Ok(()) };
+        let State {
+            writer: Some(writer),
+            gap,
+        } = &mut *state
+        else {
+            return Ok(());
+        };
         let written = if *gap == 0 {
             writer.append(records)
         } else {
-            writer.append(&[Record::Gap { bytes: *gap }]).and_then(|()| {
-                *gap = 0;
-                writer.append(records)
-            })
+            writer
+                .append(&[Record::Gap { bytes: *gap }])
+                .and_then(|()| {
+                    *gap = 0;
+                    writer.append(records)
+                })
         };
         match (written, self.mode) {
             (Ok(()), _) => Ok(()),

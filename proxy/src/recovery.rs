@@ -1,6 +1,6 @@
 //! What a crash left behind: tapes without an end, sessions without a driver.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use chrono::Utc;
@@ -29,7 +29,13 @@ pub async fn recover(node: &Arc<Node>) -> Result<(), ProxyError> {
         .await
         .map_err(|panic| ProxyError::Recovery(panic.to_string()))?;
     for tape in found {
-        let Found { session, connection, torn, bytes, root } = tape;
+        let Found {
+            session,
+            connection,
+            torn,
+            bytes,
+            root,
+        } = tape;
         tracing::warn!(%session, %connection, torn, "finished a recording that a crash left behind");
         let now = Utc::now();
         let event = Event::RecordingRecovered { connection, torn };
@@ -38,7 +44,9 @@ pub async fn recover(node: &Arc<Node>) -> Result<(), ProxyError> {
             tracing::warn!(%session, %error, "the recovered recording is not in the database");
             continue;
         }
-        node.store.finish_recording(connection, bytes, &root, RecordingState::Recovered, now).await?;
+        node.store
+            .finish_recording(connection, bytes, &root, RecordingState::Recovered, now)
+            .await?;
     }
     for stored in node.store.live_sessions(Some(node.config.node)).await? {
         let Some(mut session) = orders::restore(&stored) else {
@@ -46,7 +54,12 @@ pub async fn recover(node: &Arc<Node>) -> Result<(), ProxyError> {
             continue;
         };
         let actions = session.node_lost(Utc::now());
-        let start = Start { session, subject: orders::subject(&stored), first: None, actions };
+        let start = Start {
+            session,
+            subject: orders::subject(&stored),
+            first: None,
+            actions,
+        };
         node.drive(start);
     }
     Ok(())
@@ -72,7 +85,7 @@ fn finish_tapes(dir: &Path) -> Vec<Found> {
         .collect()
 }
 
-fn finish_tape(path: &PathBuf) -> Result<Found, TapeError> {
+fn finish_tape(path: &Path) -> Result<Found, TapeError> {
     let recovered = sallyport_recorder::recover(path)?;
     let header = TapeReader::open(path)?.header().clone();
     Ok(Found {
@@ -80,6 +93,11 @@ fn finish_tape(path: &PathBuf) -> Result<Found, TapeError> {
         connection: header.connection,
         torn: recovered.torn_bytes,
         bytes: recovered.finished.bytes,
-        root: recovered.finished.root.iter().map(|byte| format!("{byte:02x}")).collect(),
+        root: recovered
+            .finished
+            .root
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
     })
 }

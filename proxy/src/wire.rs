@@ -23,13 +23,20 @@ impl Wire {
     /// Wraps `tcp`; `switch` is its kill switch. Sets TCP_NODELAY: SSH packets are whole messages.
     pub fn new(tcp: TcpStream, switch: CancellationToken) -> io::Result<Self> {
         tcp.set_nodelay(true)?;
-        Ok(Self { tcp, cut: Box::pin(switch.clone().cancelled_owned()), switch })
+        Ok(Self {
+            tcp,
+            cut: Box::pin(switch.clone().cancelled_owned()),
+            switch,
+        })
     }
 
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         // Both halves are polled by one task (the leg's loop), so one registered waker is enough.
         match self.cut.as_mut().poll(cx) {
-            Poll::Ready(()) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "connection cut")),
+            Poll::Ready(()) => Err(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "connection cut",
+            )),
             Poll::Pending => Ok(()),
         }
     }
@@ -39,20 +46,29 @@ impl Drop for Wire {
     fn drop(&mut self) {
         if self.switch.is_cancelled() {
             // Unsent bytes must not keep the connection alive: reset instead of lingering.
-            let _ = rustix::net::sockopt::set_socket_linger(&self.tcp, Some(std::time::Duration::ZERO));
+            let _ =
+                rustix::net::sockopt::set_socket_linger(&self.tcp, Some(std::time::Duration::ZERO));
         }
     }
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         self.check(cx)?;
         Pin::new(&mut self.tcp).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.check(cx)?;
         Pin::new(&mut self.tcp).poll_write(cx, buf)
     }

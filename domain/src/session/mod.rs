@@ -1,22 +1,70 @@
 //! The session: one granted activity on one host for one user, from request to end.
 //!
 //! A pure state machine. [`Session::handle`] takes the time and an [`Input`] and answers with the
-//! [`Action`]s to carry out; it does no I/O, reads no clock and never panics. One task, the driver,
-//! owns each live session and feeds it.
+//! [`Action`]s to carry out, in order; it does no I/O, reads no clock and never panics. One task,
+//! the driver, owns each live session and feeds it.
+//!
+//! ```text
+//!                                    Lock             Unlock
+//!                            ┌──────────────▶ Locked ─────────┐ (to where it was)
+//!                            │                   │            ▼
+//!                Provisioned │     Connected     │
+//!  Provisioning ─────────▶ Available ─────────▶ Logged In
+//!       │                    │   ▲               │ │ last connection gone
+//!       │                    │   └───────────────┼─┤   made through the API
+//!       │ failed             │ end, deadline, …  │ │   made by connecting
+//!       ▼                    ▼                   ▼ ▼
+//!  Canceling: every connection is cut; when all are gone ── TearDown ──▶ TornDown
+//!       │
+//!       └──────▶ Completed │ Canceled │ Failed   (final; all further input is harmless)
+//! ```
+//!
+//! The final status follows from the close reason alone ([`CloseReason::final_status`]); the first
+//! reason stays:
+//!
+//! | what ends it | close reason | final status |
+//! |---|---|---|
+//! | its user: End, Terminate with cancel | User | Completed |
+//! | its user closed the client (made by connecting) | User | Completed |
+//! | the deadline | Deadline | Completed |
+//! | idle timeout | Idle | Completed |
+//! | the client did not come back in time | GraceExpired | Completed |
+//! | the target closed (made by connecting) | TargetClosed | Completed |
+//! | the client was lost (made by connecting) | Network | Completed |
+//! | an administrator: End, Terminate with cancel | Admin | Canceled |
+//! | an administrator: Terminate without cancel (made by connecting) | Admin | Canceled |
+//! | the policy was revoked | Policy | Canceled |
+//! | a rule was broken | RuleViolation | Canceled |
+//! | shutdown of the gateway (made by connecting) | Drain | Canceled |
+//! | pre-session actions failed | ConnectFailed | Failed |
+//! | the target could not be brought up (made by connecting) | ConnectFailed | Failed |
+//! | it cannot be recorded | RecordingFailed | Failed |
+//! | its node is gone (made by connecting) | NodeLost | Failed |
+//!
+//! Time: a locked session's deadline keeps running, its idle time does not. Idle time runs only
+//! while somebody is connected. Connections: one that comes up too late (locked meanwhile, ending
+//! meanwhile) is cut at once. What the driver was asked for it must report back: for each
+//! connection named in [`Action::Cut`] an [`Input::Disconnected`], for [`Action::TearDown`] an
+//! [`Input::TornDown`]; a teardown asked for while pre-session actions still run aborts them.
 
 mod action;
+mod admission;
+mod clockwork;
+mod commands;
+mod effects;
+mod ending;
 mod input;
+mod machine;
 
 pub use action::{Action, Notice};
 pub use input::{ConnectFailure, DisconnectCause, Input};
+pub use machine::Session;
 
 use chrono::{DateTime, Utc};
 
+#[cfg(doc)]
 use crate::close::CloseReason;
-use crate::deadline::Deadline;
-use crate::id::{ConnectionId, SessionId};
 use crate::span::Span;
-use crate::status::Status;
 
 /// How the session came to be, which decides how it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -42,7 +90,7 @@ pub struct Terms {
 }
 
 /// The six times of a session (requirement "settled contradictions" 2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Times {
     /// The record was made.
     pub requested_at: DateTime<Utc>,
@@ -57,3 +105,8 @@ pub struct Times {
     /// It was over, teardown included.
     pub ended_at: Option<DateTime<Utc>>,
 }
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

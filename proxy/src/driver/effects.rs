@@ -43,11 +43,18 @@ impl Driver {
             let page = page.clone();
             async move {
                 connection.gate.shut(page, GATE_PATIENCE).await;
-                ConnectionEffect { connection: connection.id, at: Utc::now() }
+                ConnectionEffect {
+                    connection: connection.id,
+                    at: Utc::now(),
+                }
             }
         });
         let connections = join_all(shut).await;
-        self.answers.push(Entry::Answer(answer, Outcome::Done { connections }, Utc::now()));
+        self.answers.push(Entry::Answer(
+            answer,
+            Outcome::Done { connections },
+            Utc::now(),
+        ));
     }
 
     pub(super) fn open_gates(&mut self, answer: CommandId) {
@@ -55,12 +62,21 @@ impl Driver {
         let mut connections = Vec::with_capacity(self.connections.len());
         for connection in self.connections.values() {
             connection.gate.open();
-            connections.push(ConnectionEffect { connection: connection.id, at: now });
+            connections.push(ConnectionEffect {
+                connection: connection.id,
+                at: now,
+            });
         }
-        self.answers.push(Entry::Answer(answer, Outcome::Done { connections }, now));
+        self.answers
+            .push(Entry::Answer(answer, Outcome::Done { connections }, now));
     }
 
-    pub(super) fn cut(&mut self, ids: Vec<ConnectionId>, reason: &CloseReason, answer: Option<CommandId>) {
+    pub(super) fn cut(
+        &mut self,
+        ids: Vec<ConnectionId>,
+        reason: &CloseReason,
+        answer: Option<CommandId>,
+    ) {
         let mut waiting = std::collections::HashSet::new();
         for id in ids {
             if let Some(connection) = self.connections.get(&id) {
@@ -70,9 +86,21 @@ impl Driver {
         }
         let Some(command) = answer else { return };
         if waiting.is_empty() {
-            self.answers.push(Entry::Answer(command, Outcome::Done { connections: Vec::new() }, Utc::now()));
+            self.answers.push(Entry::Answer(
+                command,
+                Outcome::Done {
+                    connections: Vec::new(),
+                },
+                Utc::now(),
+            ));
         } else {
-            self.cuts.insert(command, PendingCut { waiting, gone: Vec::new() });
+            self.cuts.insert(
+                command,
+                PendingCut {
+                    waiting,
+                    gone: Vec::new(),
+                },
+            );
         }
     }
 
@@ -92,7 +120,9 @@ impl Driver {
             times: session.times(),
             close_reason: session.close_reason().cloned(),
             deadline_reason: session.deadline().map(|deadline| deadline.reason),
-            locked: session.lock().map(|(title, message)| (title.to_owned(), message.to_owned())),
+            locked: session
+                .lock()
+                .map(|(title, message)| (title.to_owned(), message.to_owned())),
             last_access_at: session.last_access_at(),
             extensions_used: session.extensions_used(),
             source_ip,

@@ -100,6 +100,10 @@ impl DriverHandle {
     pub async fn admits(&self) -> Result<(), Refusal> {
         let (reply, answer) = oneshot::channel();
         self.send(Mail::Admits(reply)).await;
-        answer.await.unwrap_or_else(|_| Err(Refusal::NotEnterable { status: "over".to_owned() }))
+        answer.await.unwrap_or_else(|_| {
+            Err(Refusal::NotEnterable {
+                status: "over".to_owned(),
+            })
+        })
     }
 }

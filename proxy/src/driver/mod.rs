@@ -118,12 +118,20 @@ struct PendingCut {
 }
 
 impl Driver {
-    async fn run(mut self, mut mailbox: mpsc::Receiver<Mail>, actions: Vec<Action>, first: Option<Input>) {
+    async fn run(
+        mut self,
+        mut mailbox: mpsc::Receiver<Mail>,
+        actions: Vec<Action>,
+        first: Option<Input>,
+    ) {
         self.perform(actions).await;
         if let Some(input) = first {
             self.feed(input).await;
         }
-        while !(self.stopping || self.session.is_over()) || !self.connections.is_empty() || !self.open_tapes.is_empty() {
+        while !(self.stopping || self.session.is_over())
+            || !self.connections.is_empty()
+            || !self.open_tapes.is_empty()
+        {
             tokio::select! {
                 mail = mailbox.recv() => match mail {
                     Some(mail) => self.handle(mail).await,
@@ -174,12 +182,31 @@ impl Driver {
 
     async fn handle(&mut self, mail: Mail) {
         match mail {
-            Mail::Connected { connection, source_ip, client } => self.connected(connection, source_ip, client).await,
-            Mail::ConnectFailed { connection, failure } => {
-                self.feed(Input::ConnectFailed { connection, failure }).await;
+            Mail::Connected {
+                connection,
+                source_ip,
+                client,
+            } => self.connected(connection, source_ip, client).await,
+            Mail::ConnectFailed {
+                connection,
+                failure,
+            } => {
+                self.feed(Input::ConnectFailed {
+                    connection,
+                    failure,
+                })
+                .await;
             }
-            Mail::Disconnected { connection, cause, at } => self.disconnected(connection, cause, at).await,
-            Mail::TapeEnded { connection, entry, event } => {
+            Mail::Disconnected {
+                connection,
+                cause,
+                at,
+            } => self.disconnected(connection, cause, at).await,
+            Mail::TapeEnded {
+                connection,
+                entry,
+                event,
+            } => {
                 self.open_tapes.remove(&connection);
                 if let Some(entry) = entry {
                     self.ledger.add(entry);
@@ -190,13 +217,18 @@ impl Driver {
             }
             Mail::Logged(event) => self.note(event),
             Mail::Write(entry) => self.ledger.add(entry),
-            Mail::Command { id, command, by } => self.feed(Input::Command { id, command, by }).await,
+            Mail::Command { id, command, by } => {
+                self.feed(Input::Command { id, command, by }).await
+            }
             Mail::ExtendKey => {
                 let user = self.subject.user.clone();
                 self.feed(Input::ExtendKey { user }).await;
             }
             Mail::RecordingFailed { connection, error } => {
-                self.note(Event::RecordingFailed { connection, error: error.clone() });
+                self.note(Event::RecordingFailed {
+                    connection,
+                    error: error.clone(),
+                });
                 self.feed(Input::RecordingFailed { error }).await;
             }
             Mail::PolicyChanged => self.ask_policy_again(),
@@ -230,7 +262,13 @@ impl Driver {
         if let Some(connection) = self.connections.remove(&id) {
             let (bytes_in, bytes_out) = connection.traffic();
             let cause = effects::cause_code(&cause).to_owned();
-            self.ledger.add(Entry::ConnectionClosed { id, at, cause, bytes_in, bytes_out });
+            self.ledger.add(Entry::ConnectionClosed {
+                id,
+                at,
+                cause,
+                bytes_in,
+                bytes_out,
+            });
         }
         let mut done = Vec::new();
         for (command, cut) in &mut self.cuts {
@@ -243,10 +281,20 @@ impl Driver {
         }
         for command in done {
             if let Some(cut) = self.cuts.remove(&command) {
-                self.answers.push(Entry::Answer(command, Outcome::Done { connections: cut.gone }, at));
+                self.answers.push(Entry::Answer(
+                    command,
+                    Outcome::Done {
+                        connections: cut.gone,
+                    },
+                    at,
+                ));
             }
         }
-        self.feed(Input::Disconnected { connection: id, cause }).await;
+        self.feed(Input::Disconnected {
+            connection: id,
+            cause,
+        })
+        .await;
     }
 
     /// An event that is on the tape already, or has no tape.
@@ -260,7 +308,9 @@ impl Driver {
         let (store, subject, own) = (self.store.clone(), self.subject.clone(), self.own.clone());
         tokio::spawn(async move {
             // A database that cannot be asked changes nothing: what was granted stays granted until its deadline.
-            let Ok(snapshot) = store.policy_snapshot(&subject.user, &subject.host).await else { return };
+            let Ok(snapshot) = store.policy_snapshot(&subject.user, &subject.host).await else {
+                return;
+            };
             let request = Request {
                 protocol: Protocol::Ssh,
                 host: subject.host,
@@ -269,7 +319,10 @@ impl Driver {
                 notes: subject.notes,
                 ticket: subject.ticket,
             };
-            own.send(Mail::PolicyAnswered(Box::new(policy::evaluate(&snapshot, &request)))).await;
+            own.send(Mail::PolicyAnswered(Box::new(policy::evaluate(
+                &snapshot, &request,
+            ))))
+            .await;
         });
     }
 
@@ -282,7 +335,12 @@ impl Driver {
             }
             // A locked user's sessions are locked by their own commands, a bar concerns new ones.
             Decision::Deny(Refusal::UserLocked | Refusal::HostBarred { .. }) => {}
-            Decision::Deny(refusal) => self.feed(Input::PolicyRevoked { what: refusal.to_string() }).await,
+            Decision::Deny(refusal) => {
+                self.feed(Input::PolicyRevoked {
+                    what: refusal.to_string(),
+                })
+                .await
+            }
         }
     }
 
@@ -300,11 +358,20 @@ impl Driver {
                     save = true;
                 }
                 Action::Notify(notice) => self.notify(&notice),
-                Action::ShutGate { title, message, answer } => self.shut_gates(title, message, answer).await,
+                Action::ShutGate {
+                    title,
+                    message,
+                    answer,
+                } => self.shut_gates(title, message, answer).await,
                 Action::OpenGate { answer } => self.open_gates(answer),
-                Action::Cut { connections, reason, answer } => self.cut(connections, &reason, answer),
+                Action::Cut {
+                    connections,
+                    reason,
+                    answer,
+                } => self.cut(connections, &reason, answer),
                 Action::Answer { command, outcome } => {
-                    self.answers.push(Entry::Answer(command, outcome, Utc::now()));
+                    self.answers
+                        .push(Entry::Answer(command, outcome, Utc::now()));
                 }
                 Action::WakeAt(at) => self.wake_at = Some(at),
             }

@@ -22,7 +22,12 @@ pub struct BulkStream {
 impl BulkStream {
     /// An empty stream.
     pub fn new(channel: u32, stream: Stream) -> Self {
-        Self { channel, stream, bytes: 0, digest: Sha256::new() }
+        Self {
+            channel,
+            stream,
+            bytes: 0,
+            digest: Sha256::new(),
+        }
     }
 
     /// Which stream it is.
@@ -37,7 +42,11 @@ impl BulkStream {
         let (content, bulk) = data.split_at(room.min(data.len()));
         self.bytes += data.len() as u64;
         let content = self.content(content);
-        let count = Record::Bulk { channel: self.channel, stream: self.stream, bytes: self.bytes };
+        let count = Record::Bulk {
+            channel: self.channel,
+            stream: self.stream,
+            bytes: self.bytes,
+        };
         match (room, bulk.is_empty()) {
             (_, true) => tape.write(&[content], data.len()),
             (0, false) => tape.write(&[count], data.len()),
@@ -51,16 +60,43 @@ impl BulkStream {
             return Ok(None);
         }
         let sha256: [u8; 32] = self.digest.finalize().into();
-        let Self { channel, stream, bytes, .. } = self;
-        tape.write(&[Record::BulkDigest { channel, stream, bytes, sha256 }], 0)?;
-        Ok(Some((bytes, sha256.iter().map(|byte| format!("{byte:02x}")).collect())))
+        let Self {
+            channel,
+            stream,
+            bytes,
+            ..
+        } = self;
+        tape.write(
+            &[Record::BulkDigest {
+                channel,
+                stream,
+                bytes,
+                sha256,
+            }],
+            0,
+        )?;
+        Ok(Some((
+            bytes,
+            sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+        )))
     }
 
     fn content<'a>(&self, data: &'a [u8]) -> Record<'a> {
         match self.stream {
-            Stream::In => Record::Input { channel: self.channel, data },
-            Stream::Out => Record::Output { channel: self.channel, stderr: false, data },
-            Stream::Err => Record::Output { channel: self.channel, stderr: true, data },
+            Stream::In => Record::Input {
+                channel: self.channel,
+                data,
+            },
+            Stream::Out => Record::Output {
+                channel: self.channel,
+                stderr: false,
+                data,
+            },
+            Stream::Err => Record::Output {
+                channel: self.channel,
+                stderr: true,
+                data,
+            },
         }
     }
 }

@@ -84,7 +84,12 @@ pub struct Channel {
 
 impl Channel {
     /// A channel without a purpose yet.
-    pub fn new(connection: Arc<Connection>, number: u32, client: ClientEnd, target: TargetEnd) -> Self {
+    pub fn new(
+        connection: Arc<Connection>,
+        number: u32,
+        client: ClientEnd,
+        target: TargetEnd,
+    ) -> Self {
         Self {
             connection,
             number,
@@ -102,7 +107,12 @@ impl Channel {
     /// Relays until both directions are done, then says so in the log.
     pub async fn relay(self) {
         let (number, connection) = (self.number, self.connection.clone());
-        let opened = connection.log(Event::ChannelOpened { connection: connection.id, channel: number }).await;
+        let opened = connection
+            .log(Event::ChannelOpened {
+                connection: connection.id,
+                channel: number,
+            })
+            .await;
         let relayed = match opened {
             Ok(()) => {
                 let (inward, outward) = tokio::join!(self.pump_in(), self.pump_out());
@@ -117,8 +127,16 @@ impl Channel {
         let bytes_in = self.bytes_in.load(Ordering::Relaxed);
         let bytes_out = self.bytes_out.load(Ordering::Relaxed);
         // The connection is ending anyway if this cannot be written.
-        let _ = connection.tape.write(&[Record::ChannelClosed { channel: number }], 0);
-        let _ = connection.log(Event::ChannelClosed { channel: number, bytes_in, bytes_out }).await;
+        let _ = connection
+            .tape
+            .write(&[Record::ChannelClosed { channel: number }], 0);
+        let _ = connection
+            .log(Event::ChannelClosed {
+                channel: number,
+                bytes_in,
+                bytes_out,
+            })
+            .await;
     }
 
     /// Closing twice is harmless on both legs; a channel that one side has closed must be closed on the other.

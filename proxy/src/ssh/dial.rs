@@ -35,12 +35,15 @@ pub struct DialError {
     /// What the user is told.
     pub refusal: Refusal,
     /// What goes into the log besides.
-    pub event: Option<Event>,
+    pub event: Option<Box<Event>>,
 }
 
 impl From<Refusal> for DialError {
     fn from(refusal: Refusal) -> Self {
-        Self { refusal, event: None }
+        Self {
+            refusal,
+            event: None,
+        }
     }
 }
 
@@ -57,12 +60,21 @@ pub async fn reach(
     let endpoint = host
         .ssh
         .as_ref()
-        .ok_or_else(|| Refusal::ProtocolNotServed { host: name(), protocol: "SSH" })?;
-    let unreachable = |error: String| Refusal::TargetUnreachable { host: name(), error };
-    let tcp = timeout(patience, TcpStream::connect((host.address.as_str(), endpoint.port)))
-        .await
-        .map_err(|_| unreachable(format!("no answer within {} s", patience.as_secs())))?
-        .map_err(|error| unreachable(io_words(&error)))?;
+        .ok_or_else(|| Refusal::ProtocolNotServed {
+            host: name(),
+            protocol: "SSH",
+        })?;
+    let unreachable = |error: String| Refusal::TargetUnreachable {
+        host: name(),
+        error,
+    };
+    let tcp = timeout(
+        patience,
+        TcpStream::connect((host.address.as_str(), endpoint.port)),
+    )
+    .await
+    .map_err(|_| unreachable(format!("no answer within {} s", patience.as_secs())))?
+    .map_err(|error| unreachable(io_words(&error)))?;
     let wire = Wire::new(tcp, cut).map_err(|error| unreachable(io_words(&error)))?;
 
     let (inboxes, gone) = (Arc::<Inboxes>::default(), CancellationToken::new());
@@ -71,23 +83,49 @@ pub async fn reach(
     let handler = TargetHandler::new(inboxes.clone(), key_check, seen.clone(), gone.clone());
     let config = Arc::new(client_config(keepalive));
     let connected = timeout(patience, client::connect_stream(config, wire, handler)).await;
-    let Seen { verdict, cipher } = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+    let Seen { verdict, cipher } =
+        std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     match (connected, verdict) {
-        (Ok(Ok(handle)), Some(verdict)) => Ok(Reached { handle, inboxes, gone, verdict, cipher }),
-        (_, Some(Verdict::Mismatch { fingerprint, allowed: false, .. })) => Err(DialError {
+        (Ok(Ok(handle)), Some(verdict)) => Ok(Reached {
+            handle,
+            inboxes,
+            gone,
+            verdict,
+            cipher,
+        }),
+        (
+            _,
+            Some(Verdict::Mismatch {
+                fingerprint,
+                allowed: false,
+                ..
+            }),
+        ) => Err(DialError {
             refusal: Refusal::HostKeyMismatch { host: name() },
-            event: Some(Event::HostKeyMismatch { host: name(), host_key: fingerprint, allowed: false }),
+            event: Some(Box::new(Event::HostKeyMismatch {
+                host: name(),
+                host_key: fingerprint,
+                allowed: false,
+            })),
         }),
         (_, Some(Verdict::Unknown(_))) => Err(Refusal::StoreUnavailable.into()),
-        (Ok(Err(error)), _) => {
-            Err(Refusal::TargetGarbled { host: name(), error: leg_words(&error) }.into())
+        (Ok(Err(error)), _) => Err(Refusal::TargetGarbled {
+            host: name(),
+            error: leg_words(&error),
         }
-        (Ok(Ok(_)), None) => {
-            Err(Refusal::TargetGarbled { host: name(), error: "no host key".to_owned() }.into())
+        .into()),
+        (Ok(Ok(_)), None) => Err(Refusal::TargetGarbled {
+            host: name(),
+            error: "no host key".to_owned(),
         }
+        .into()),
         (Err(_), _) => {
             let error = format!("no SSH answer within {} s", patience.as_secs());
-            Err(Refusal::TargetGarbled { host: name(), error }.into())
+            Err(Refusal::TargetGarbled {
+                host: name(),
+                error,
+            }
+            .into())
         }
     }
 }
@@ -102,17 +140,32 @@ impl Reached {
         patience: Duration,
     ) -> Result<TargetLeg, DialError> {
         let (account, host) = (permit.account().name.clone(), permit.host().name.clone());
-        let secret = store.open_secret(permit, session, chrono::Utc::now()).await.map_err(|error| match error {
-            StoreError::NoSecret { .. } => Refusal::SecretMissing { account: account.clone(), host: host.clone() },
-            error => {
-                tracing::error!(%session, %error, "cannot open the secret");
-                Refusal::StoreUnavailable
-            }
-        })?;
+        let secret = store
+            .open_secret(permit, session, chrono::Utc::now())
+            .await
+            .map_err(|error| match error {
+                StoreError::NoSecret { .. } => Refusal::SecretMissing {
+                    account: account.clone(),
+                    host: host.clone(),
+                },
+                error => {
+                    tracing::error!(%session, %error, "cannot open the secret");
+                    Refusal::StoreUnavailable
+                }
+            })?;
         match timeout(patience, authenticate(&mut self.handle, &account, &secret)).await {
-            Ok(Ok(true)) => Ok(TargetLeg::new(self.handle, self.inboxes, self.gone, self.cipher)),
+            Ok(Ok(true)) => Ok(TargetLeg::new(
+                self.handle,
+                self.inboxes,
+                self.gone,
+                self.cipher,
+            )),
             Ok(Ok(false)) => Err(Refusal::TargetRefusedCredential { host, account }.into()),
-            Ok(Err(error)) => Err(Refusal::TargetGarbled { host, error: ssh_words(&error) }.into()),
+            Ok(Err(error)) => Err(Refusal::TargetGarbled {
+                host,
+                error: ssh_words(&error),
+            }
+            .into()),
             Err(_) => {
                 let error = format!("no answer to the log-in within {} s", patience.as_secs());
                 Err(Refusal::TargetGarbled { host, error }.into())
@@ -128,21 +181,33 @@ async fn authenticate(
 ) -> Result<bool, russh::Error> {
     match secret.field {
         SecretField::Password => {
-            if let AuthResult::Success = handle.authenticate_password(account, secret.value.as_str()).await? {
+            if let AuthResult::Success = handle
+                .authenticate_password(account, secret.value.as_str())
+                .await?
+            {
                 return Ok(true);
             }
             keyboard_interactive(handle, account, &secret.value).await
         }
         SecretField::PrivateKey => {
             // A key that does not parse is a credential that does not work; its text goes nowhere.
-            let Ok(key) = decode_secret_key(&secret.value, None) else { return Ok(false) };
+            let Ok(key) = decode_secret_key(&secret.value, None) else {
+                return Ok(false);
+            };
             let hash = if key.algorithm().is_rsa() {
-                handle.best_supported_rsa_hash().await?.flatten().or(Some(HashAlg::Sha256))
+                handle
+                    .best_supported_rsa_hash()
+                    .await?
+                    .flatten()
+                    .or(Some(HashAlg::Sha256))
             } else {
                 None
             };
             let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
-            Ok(matches!(handle.authenticate_publickey(account, key).await?, AuthResult::Success))
+            Ok(matches!(
+                handle.authenticate_publickey(account, key).await?,
+                AuthResult::Success
+            ))
         }
     }
 }
@@ -153,7 +218,9 @@ async fn keyboard_interactive(
     account: &str,
     password: &str,
 ) -> Result<bool, russh::Error> {
-    let mut answer = handle.authenticate_keyboard_interactive_start(account, None).await?;
+    let mut answer = handle
+        .authenticate_keyboard_interactive_start(account, None)
+        .await?;
     let mut used = false;
     loop {
         match answer {
@@ -167,7 +234,9 @@ async fn keyboard_interactive(
                 }
                 used |= hidden > 0;
                 let responses = prompts.iter().map(|_| password.to_owned()).collect();
-                answer = handle.authenticate_keyboard_interactive_respond(responses).await?;
+                answer = handle
+                    .authenticate_keyboard_interactive_respond(responses)
+                    .await?;
             }
         }
     }

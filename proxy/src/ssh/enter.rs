@@ -52,14 +52,28 @@ pub struct Joined {
 }
 
 /// Lets the guest in, or says why not. What came of it is in the access log either way.
-pub async fn enter(node: &Arc<Node>, guest: &Guest, cut: CancellationToken) -> Result<Joined, Refusal> {
+pub async fn enter(
+    node: &Arc<Node>,
+    guest: &Guest,
+    cut: CancellationToken,
+) -> Result<Joined, Refusal> {
     let entered = match authorise(node, guest).await {
         Ok(granted) => join(node, guest, &granted, cut).await,
         Err(refusal) => Err((refusal, None)),
     };
     let (outcome, code, text, session) = match &entered {
-        Ok(joined) => (LoginOutcome::Accepted, String::new(), String::new(), Some(joined.connection.session)),
-        Err((refusal, session)) => (LoginOutcome::Refused, refusal.code().to_owned(), refusal.to_string(), *session),
+        Ok(joined) => (
+            LoginOutcome::Accepted,
+            String::new(),
+            String::new(),
+            Some(joined.connection.session),
+        ),
+        Err((refusal, session)) => (
+            LoginOutcome::Refused,
+            refusal.code().to_owned(),
+            refusal.to_string(),
+            *session,
+        ),
     };
     node.record_login(Login {
         at: Utc::now(),
@@ -94,7 +108,11 @@ async fn authorise(node: &Node, guest: &Guest) -> Result<Granted, Refusal> {
     let wish = guest.wish.clone()?;
     let host = wish.host.clone().ok_or(Refusal::NoHostNamed)?;
     let user = &guest.identity.name;
-    let snapshot = node.store.policy_snapshot(user, &host).await.map_err(store_unavailable)?;
+    let snapshot = node
+        .store
+        .policy_snapshot(user, &host)
+        .await
+        .map_err(store_unavailable)?;
     let mut request = Request {
         protocol: Protocol::Ssh,
         host,
@@ -146,29 +164,50 @@ async fn join(
 ) -> Result<Joined, Refused> {
     let permit = &granted.permit;
     if permit.profile().recording == RecordingMode::Strict
-        && let Err(error) = sallyport_recorder::check_space(&node.config.tape_dir, node.config.min_free_bytes)
+        && let Err(error) =
+            sallyport_recorder::check_space(&node.config.tape_dir, node.config.min_free_bytes)
     {
         tracing::error!(%error, "tapes cannot be written; recorded sessions are refused");
         return Err((Refusal::RecordingUnavailable, None));
     }
     // The target answers while the database writes.
     let config = &node.config;
-    let reaching = dial::reach(permit, &node.store, cut, config.keepalive, config.target_timeout);
+    let reaching = dial::reach(
+        permit,
+        &node.store,
+        cut,
+        config.keepalive,
+        config.target_timeout,
+    );
     let (session, reached) = tokio::join!(find_session(node, guest, granted), reaching);
     let (session, driver) = session.map_err(|refusal| (refusal, None))?;
     let id = ConnectionId::from(Uuid::now_v7());
     match bring_up(node, guest, permit, session, id, reached, &driver).await {
         Ok(joined) => {
             let (source_ip, client) = (guest.source_ip.clone(), guest.client.clone());
-            driver.send(Mail::Connected { connection: joined.connection.clone(), source_ip, client }).await;
+            driver
+                .send(Mail::Connected {
+                    connection: joined.connection.clone(),
+                    source_ip,
+                    client,
+                })
+                .await;
             Ok(joined)
         }
         Err(DialError { refusal, event }) => {
             if let Some(event) = event {
-                driver.send(Mail::Logged(event)).await;
+                driver.send(Mail::Logged(*event)).await;
             }
-            let failure = ConnectFailure { code: refusal.code().to_owned(), text: refusal.to_string() };
-            driver.send(Mail::ConnectFailed { connection: id, failure }).await;
+            let failure = ConnectFailure {
+                code: refusal.code().to_owned(),
+                text: refusal.to_string(),
+            };
+            driver
+                .send(Mail::ConnectFailed {
+                    connection: id,
+                    failure,
+                })
+                .await;
             Err((refusal, Some(session)))
         }
     }
@@ -194,14 +233,30 @@ async fn find_session(
         end_notice: profile.end_notice.clone(),
         extension: profile.extension,
     };
-    let session = Session::new(id, Origin::Connect, guest.identity.name.clone(), terms.clone(), now);
+    let session = Session::new(
+        id,
+        Origin::Connect,
+        guest.identity.name.clone(),
+        terms.clone(),
+        now,
+    );
     let row = session_row(node, guest, granted, &session, terms, now);
     let events = [
-        Event::Requested { user: row.user.clone(), host: row.host.clone(), activity: row.activity.clone() },
-        Event::Authorised { policy: row.access_policy.clone(), profile: row.connection_profile.clone() },
+        Event::Requested {
+            user: row.user.clone(),
+            host: row.host.clone(),
+            activity: row.activity.clone(),
+        },
+        Event::Authorised {
+            policy: row.access_policy.clone(),
+            profile: row.connection_profile.clone(),
+        },
     ]
     .map(|event| (now, event));
-    node.store.insert_session(&row, &events).await.map_err(store_unavailable)?;
+    node.store
+        .insert_session(&row, &events)
+        .await
+        .map_err(store_unavailable)?;
     let subject = Subject {
         user: row.user,
         host: row.host,
@@ -210,7 +265,15 @@ async fn find_session(
         notes: granted.notes.clone(),
         ticket: granted.ticket.clone(),
     };
-    Ok((id, node.drive(Start { session, subject, first: Some(Input::Provisioned), actions: Vec::new() })))
+    Ok((
+        id,
+        node.drive(Start {
+            session,
+            subject,
+            first: Some(Input::Provisioned),
+            actions: Vec::new(),
+        }),
+    ))
 }
 
 fn session_row(
@@ -266,7 +329,9 @@ async fn bring_up(
     let reached = reached?;
     let host_key = reached.verdict.fingerprint().to_owned();
     let key_event = key_event(&reached.verdict, &permit.host().name);
-    let target = reached.log_in(permit, &node.store, session, node.config.target_timeout).await?;
+    let target = reached
+        .log_in(permit, &node.store, session, node.config.target_timeout)
+        .await?;
     let now = Utc::now();
     let (tape, path) = begin_tape(node, guest, permit, session, id, now)?;
     let new = NewConnection {
@@ -277,12 +342,27 @@ async fn bring_up(
         connected_at: now,
         tape: path.clone(),
     };
-    driver.send(Mail::Write(Entry::ConnectionOpened(Box::new(new)))).await;
+    driver
+        .send(Mail::Write(Entry::ConnectionOpened(Box::new(new))))
+        .await;
     if !path.is_empty() {
-        let new = NewRecording { connection: id, session, path, started_at: now };
-        driver.send(Mail::Write(Entry::TapeBegun(Box::new(new)))).await;
+        let new = NewRecording {
+            connection: id,
+            session,
+            path,
+            started_at: now,
+        };
+        driver
+            .send(Mail::Write(Entry::TapeBegun(Box::new(new))))
+            .await;
     }
-    let connection = Arc::new(Connection::new(id, session, permit.clone(), tape, driver.clone()));
+    let connection = Arc::new(Connection::new(
+        id,
+        session,
+        permit.clone(),
+        tape,
+        driver.clone(),
+    ));
     let host = permit.host();
     let port = host.ssh.as_ref().map_or(0, |ssh| ssh.port);
     let facts = [
@@ -298,6 +378,10 @@ async fn bring_up(
             host_key,
             cipher: target.cipher(),
         }),
+        Some(Event::LoggedIn {
+            connection: id,
+            account: permit.account().name.clone(),
+        }),
     ];
     for event in facts.into_iter().flatten() {
         connection.log(event).await.map_err(|lost| {
@@ -305,13 +389,23 @@ async fn bring_up(
             DialError::from(Refusal::RecordingUnavailable)
         })?;
     }
-    Ok(Joined { connection, target: Arc::new(target) })
+    Ok(Joined {
+        connection,
+        target: Arc::new(target),
+    })
 }
 
 fn key_event(verdict: &Verdict, host: &str) -> Option<Event> {
     match verdict {
-        Verdict::Pinned(host_key) => Some(Event::HostKeyPinned { host: host.to_owned(), host_key: host_key.clone() }),
-        Verdict::Mismatch { fingerprint, allowed, logged: true } => Some(Event::HostKeyMismatch {
+        Verdict::Pinned(host_key) => Some(Event::HostKeyPinned {
+            host: host.to_owned(),
+            host_key: host_key.clone(),
+        }),
+        Verdict::Mismatch {
+            fingerprint,
+            allowed,
+            logged: true,
+        } => Some(Event::HostKeyMismatch {
             host: host.to_owned(),
             host_key: fingerprint.clone(),
             allowed: *allowed,
@@ -349,7 +443,14 @@ fn begin_tape(
     };
     let path = writer
         .as_ref()
-        .map(|writer| writer.path().strip_prefix(dir).unwrap_or(writer.path()).to_string_lossy().into_owned())
+        .map(|writer| {
+            writer
+                .path()
+                .strip_prefix(dir)
+                .unwrap_or(writer.path())
+                .to_string_lossy()
+                .into_owned()
+        })
         .unwrap_or_default();
     Ok((Tape::new(mode, writer), path))
 }

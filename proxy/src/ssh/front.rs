@@ -8,7 +8,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use russh::keys::ssh_key;
-use russh::server::{Auth, ChannelOpenHandle, Handle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey};
+use russh::server::{
+    Auth, ChannelOpenHandle, Handle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
+};
 use russh::{Channel, ChannelId, ChannelOpenFailure, ChannelWriteHalf, Disconnect, Pty, Sig};
 use sallyport_domain::connect_string;
 use sallyport_store::{Identity, LoginOutcome, SessionType};
@@ -65,7 +67,12 @@ impl Front {
                 Auth::Accept
             }
             None => {
-                self.node.record_refused_login(Self::user_of(user_name), self.peer, method, "bad_credentials");
+                self.node.record_refused_login(
+                    Self::user_of(user_name),
+                    self.peer,
+                    method,
+                    "bad_credentials",
+                );
                 Auth::reject()
             }
         }
@@ -104,13 +111,22 @@ impl Handler for Front {
     type Error = LegError;
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, LegError> {
-        match self.node.store.authenticate_password(Self::user_of(user), password).await {
+        match self
+            .node
+            .store
+            .authenticate_password(Self::user_of(user), password)
+            .await
+        {
             Ok(found) => Ok(self.decide(user, found, "password")),
             Err(error) => Ok(store_failed(&error)),
         }
     }
 
-    async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, LegError> {
+    async fn auth_publickey_offered(
+        &mut self,
+        user: &str,
+        offer: PublicKeyOffer<'_>,
+    ) -> Result<Auth, LegError> {
         // Says no more than the refusal of the signature would: it spares the user a passphrase.
         match self.identity_of_key(user, offer.public_key).await {
             Ok(Some(_)) => Ok(Auth::Accept),
@@ -119,7 +135,11 @@ impl Handler for Front {
         }
     }
 
-    async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, LegError> {
+    async fn auth_publickey(
+        &mut self,
+        user: &str,
+        key: VerifiedPublicKey<'_>,
+    ) -> Result<Auth, LegError> {
         match self.identity_of_key(user, key.public_key).await {
             Ok(found) => Ok(self.decide(user, found, "publickey")),
             Err(error) => Ok(store_failed(&error)),
@@ -161,7 +181,8 @@ impl Handler for Front {
         self.opened += 1;
         // Our own inboxes take what arrives: without a reader russh's queue refuses at once.
         let (_, write) = channel.split();
-        self.shared.open_channel(self.opened, client_end(session.handle(), write, inbox));
+        self.shared
+            .open_channel(self.opened, client_end(session.handle(), write, inbox));
         reply.accept().await;
         Ok(())
     }
@@ -176,8 +197,11 @@ impl Handler for Front {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), LegError> {
-        self.shared.refused("forward", format!("direct-tcpip to {host}:{port}"));
-        reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+        self.shared
+            .refused("forward", format!("direct-tcpip to {host}:{port}"));
+        reply
+            .reject(ChannelOpenFailure::AdministrativelyProhibited)
+            .await;
         Ok(())
     }
 
@@ -188,13 +212,22 @@ impl Handler for Front {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), LegError> {
-        self.shared.refused("forward", format!("direct-streamlocal to {path}"));
-        reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+        self.shared
+            .refused("forward", format!("direct-streamlocal to {path}"));
+        reply
+            .reject(ChannelOpenFailure::AdministrativelyProhibited)
+            .await;
         Ok(())
     }
 
-    async fn tcpip_forward(&mut self, address: &str, port: &mut u32, _: &mut Session) -> Result<bool, LegError> {
-        self.shared.refused("remote forward", format!("{address}:{port}"));
+    async fn tcpip_forward(
+        &mut self,
+        address: &str,
+        port: &mut u32,
+        _: &mut Session,
+    ) -> Result<bool, LegError> {
+        self.shared
+            .refused("remote forward", format!("{address}:{port}"));
         Ok(false)
     }
 
@@ -204,7 +237,8 @@ impl Handler for Front {
     }
 
     async fn agent_request(&mut self, id: ChannelId, _: &mut Session) -> Result<bool, LegError> {
-        self.shared.refused("agent forwarding", format!("channel {id}"));
+        self.shared
+            .refused("agent forwarding", format!("channel {id}"));
         Ok(false)
     }
 
@@ -232,10 +266,23 @@ impl Handler for Front {
         _: &mut Session,
     ) -> Result<(), LegError> {
         let (term, modes) = (term.to_owned(), modes.to_vec());
-        self.request(id, Request::Pty { term, size: [cols, rows, width, height], modes })
+        self.request(
+            id,
+            Request::Pty {
+                term,
+                size: [cols, rows, width, height],
+                modes,
+            },
+        )
     }
 
-    async fn env_request(&mut self, id: ChannelId, name: &str, value: &str, _: &mut Session) -> Result<(), LegError> {
+    async fn env_request(
+        &mut self,
+        id: ChannelId,
+        name: &str,
+        value: &str,
+        _: &mut Session,
+    ) -> Result<(), LegError> {
         if name.len() + value.len() > MAX_ENV {
             return self.request(id, Request::Refused("an environment variable of this size"));
         }
@@ -246,11 +293,21 @@ impl Handler for Front {
         self.request(id, Request::Shell)
     }
 
-    async fn exec_request(&mut self, id: ChannelId, command: &[u8], _: &mut Session) -> Result<(), LegError> {
+    async fn exec_request(
+        &mut self,
+        id: ChannelId,
+        command: &[u8],
+        _: &mut Session,
+    ) -> Result<(), LegError> {
         self.request(id, Request::Exec(command.to_vec()))
     }
 
-    async fn subsystem_request(&mut self, id: ChannelId, name: &str, _: &mut Session) -> Result<(), LegError> {
+    async fn subsystem_request(
+        &mut self,
+        id: ChannelId,
+        name: &str,
+        _: &mut Session,
+    ) -> Result<(), LegError> {
         self.request(id, Request::Subsystem(name.to_owned()))
     }
 
@@ -266,7 +323,12 @@ impl Handler for Front {
         self.request(id, Request::Resize([cols, rows, width, height]))
     }
 
-    async fn signal(&mut self, id: ChannelId, signal: Sig, _: &mut Session) -> Result<(), LegError> {
+    async fn signal(
+        &mut self,
+        id: ChannelId,
+        signal: Sig,
+        _: &mut Session,
+    ) -> Result<(), LegError> {
         self.request(id, Request::Signal(signal))
     }
 
@@ -274,7 +336,13 @@ impl Handler for Front {
         self.push_data(id, Stream::Main, data)
     }
 
-    async fn extended_data(&mut self, id: ChannelId, _: u32, data: &[u8], _: &mut Session) -> Result<(), LegError> {
+    async fn extended_data(
+        &mut self,
+        id: ChannelId,
+        _: u32,
+        data: &[u8],
+        _: &mut Session,
+    ) -> Result<(), LegError> {
         self.push_data(id, Stream::Stderr, data)
     }
 
@@ -299,14 +367,24 @@ impl Front {
     ) -> Result<Option<Identity>, sallyport_store::StoreError> {
         let bare = ssh_key::PublicKey::new(key.key_data().clone(), "");
         match bare.to_openssh() {
-            Ok(line) => self.node.store.authenticate_key(Self::user_of(user), line.trim()).await,
+            Ok(line) => {
+                self.node
+                    .store
+                    .authenticate_key(Self::user_of(user), line.trim())
+                    .await
+            }
             Err(_) => Ok(None),
         }
     }
 }
 
 fn client_end(handle: Handle, write: ChannelWriteHalf<Msg>, inbox: Arc<Inbox>) -> ClientEnd {
-    ClientEnd { id: write.id(), handle, write, inbox }
+    ClientEnd {
+        id: write.id(),
+        handle,
+        write,
+        inbox,
+    }
 }
 
 fn store_failed(error: &sallyport_store::StoreError) -> Auth {
@@ -315,7 +393,12 @@ fn store_failed(error: &sallyport_store::StoreError) -> Auth {
 }
 
 /// An attempt that did not prove who it is.
-pub fn refused_login(user: &str, peer: SocketAddr, method: &str, code: &str) -> sallyport_store::Login {
+pub fn refused_login(
+    user: &str,
+    peer: SocketAddr,
+    method: &str,
+    code: &str,
+) -> sallyport_store::Login {
     sallyport_store::Login {
         at: chrono::Utc::now(),
         kind: SessionType::PamSsh,

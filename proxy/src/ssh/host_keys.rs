@@ -55,7 +55,12 @@ impl Verdict {
 impl KeyCheck {
     /// A check against what is declared for the host, or pinned by its first use.
     pub fn new(store: Store, host: NounId, endpoint: &SshEndpoint) -> Self {
-        Self { store, host, believed: endpoint.host_keys.clone(), on_mismatch: endpoint.on_mismatch }
+        Self {
+            store,
+            host,
+            believed: endpoint.host_keys.clone(),
+            on_mismatch: endpoint.on_mismatch,
+        }
     }
 
     /// Checks the key; pins it if it is the first.
@@ -63,7 +68,9 @@ impl KeyCheck {
         let key = match shown {
             PublicKeyOrCertificate::PublicKey { key, .. } => key.clone(),
             // Never offered by us, so a host that sends one is not following the protocol.
-            PublicKeyOrCertificate::Certificate(_) => return Verdict::Unknown("a certificate".to_owned()),
+            PublicKeyOrCertificate::Certificate(_) => {
+                return Verdict::Unknown("a certificate".to_owned());
+            }
         };
         let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
         match &self.believed {
@@ -74,7 +81,9 @@ impl KeyCheck {
     }
 
     async fn check_first_use(&self, key: &PublicKey, fingerprint: String) -> Verdict {
-        let Ok(line) = key.to_openssh() else { return Verdict::Unknown(fingerprint) };
+        let Ok(line) = key.to_openssh() else {
+            return Verdict::Unknown(fingerprint);
+        };
         match self.store.host_keys(self.host).await {
             Ok(keys) if is_among(key, &keys) => return Verdict::Known(fingerprint),
             Ok(keys) if !keys.is_empty() => return self.mismatch(fingerprint),
@@ -82,7 +91,11 @@ impl KeyCheck {
             Err(_) => return Verdict::Unknown(fingerprint),
         }
         // Two first connections may race: what is pinned afterwards decides.
-        match self.store.pin_host_key(self.host, &line, chrono::Utc::now()).await {
+        match self
+            .store
+            .pin_host_key(self.host, &line, chrono::Utc::now())
+            .await
+        {
             Ok(keys) if is_among(key, &keys) => Verdict::Pinned(fingerprint),
             Ok(_) => self.mismatch(fingerprint),
             Err(_) => Verdict::Unknown(fingerprint),
@@ -95,7 +108,11 @@ impl KeyCheck {
             OnMismatch::LogAndAllow => (true, true),
             OnMismatch::Allow => (true, false),
         };
-        Verdict::Mismatch { fingerprint, allowed, logged }
+        Verdict::Mismatch {
+            fingerprint,
+            allowed,
+            logged,
+        }
     }
 }
 

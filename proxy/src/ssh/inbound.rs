@@ -38,7 +38,13 @@ impl Channel {
                 Some(Item::Data(_, data)) => self.bulk_in(bulk, data).await?,
                 Some(Item::Request(request)) => self.request(request).await?,
                 Some(Item::Eof) => {
-                    self.connection.tape.write(&[Record::Eof { channel: self.number, from_client: true }], 0)?;
+                    self.connection.tape.write(
+                        &[Record::Eof {
+                            channel: self.number,
+                            from_client: true,
+                        }],
+                        0,
+                    )?;
                     self.target.write.eof().await?;
                 }
                 Some(Item::Close) | None => return Ok(()),
@@ -51,7 +57,14 @@ impl Channel {
     pub(super) async fn log_digest(&self, bulk: BulkStream) -> Result<(), ChannelEnd> {
         let stream = bulk.stream().as_str().to_owned();
         if let Some((bytes, sha256)) = bulk.finish(&self.connection.tape)? {
-            self.connection.log(Event::BulkDigest { channel: self.number, stream, bytes, sha256 }).await?;
+            self.connection
+                .log(Event::BulkDigest {
+                    channel: self.number,
+                    stream,
+                    bytes,
+                    sha256,
+                })
+                .await?;
         }
         Ok(())
     }
@@ -74,7 +87,9 @@ impl Channel {
                 sent = self.target.write.data_bytes(data) => sent?,
             }
         }
-        self.client.handle.release_window(self.client.id, u32::try_from(bytes).unwrap_or(u32::MAX));
+        self.client
+            .handle
+            .release_window(self.client.id, u32::try_from(bytes).unwrap_or(u32::MAX));
         Ok(())
     }
 
@@ -97,7 +112,9 @@ impl Channel {
             sent = self.target.write.data_bytes(data) => sent?,
             () = self.closed.cancelled() => return Ok(()),
         }
-        self.client.handle.release_window(self.client.id, u32::try_from(bytes).unwrap_or(u32::MAX));
+        self.client
+            .handle
+            .release_window(self.client.id, u32::try_from(bytes).unwrap_or(u32::MAX));
         Ok(())
     }
 
@@ -106,22 +123,49 @@ impl Channel {
         match request {
             Request::Resize([cols, rows, width, height]) => {
                 let (c, r) = self.terminal.set_size(None, cols, rows);
-                let resize = Record::Resize { channel: self.number, cols: c, rows: r };
+                let resize = Record::Resize {
+                    channel: self.number,
+                    cols: c,
+                    rows: r,
+                };
                 self.connection.tape.write(&[resize], 0)?;
-                self.target.write.window_change(cols, rows, width, height).await?;
+                self.target
+                    .write
+                    .window_change(cols, rows, width, height)
+                    .await?;
             }
             Request::Signal(signal) => self.signal(signal).await?,
             // Whoever is locked starts nothing new.
             _ if self.connection.gate.is_shut() => {
-                self.refuse("a new request", &Refusal::NotEnterable { status: "locked".to_owned() }).await?;
+                self.refuse(
+                    "a new request",
+                    &Refusal::NotEnterable {
+                        status: "locked".to_owned(),
+                    },
+                )
+                .await?;
             }
-            Request::Pty { term, size: [cols, rows, width, height], modes } => {
+            Request::Pty {
+                term,
+                size: [cols, rows, width, height],
+                modes,
+            } => {
                 let (c, r) = self.terminal.set_size(Some(&term), cols, rows);
                 self.set_terminal(true);
                 let (channel, logged) = (self.number, term.clone());
-                self.connection.log(Event::Pty { channel, term: logged, cols: c.into(), rows: r.into() }).await?;
+                self.connection
+                    .log(Event::Pty {
+                        channel,
+                        term: logged,
+                        cols: c.into(),
+                        rows: r.into(),
+                    })
+                    .await?;
                 self.ask(Asked::Pty);
-                self.target.write.request_pty(true, &term, cols, rows, width, height, &modes).await?;
+                self.target
+                    .write
+                    .request_pty(true, &term, cols, rows, width, height, &modes)
+                    .await?;
             }
             Request::Env(name, value) => {
                 self.ask(Asked::Env(name.clone()));
@@ -134,7 +178,10 @@ impl Channel {
                 }
             }
             Request::Exec(command) => {
-                let words = format!("exec {}", notice::printable(&String::from_utf8_lossy(&command)));
+                let words = format!(
+                    "exec {}",
+                    notice::printable(&String::from_utf8_lossy(&command))
+                );
                 if self.may(Right::Exec, &words).await? {
                     self.start(Right::Exec, words)?;
                     self.target.write.exec(true, command).await?;
@@ -142,7 +189,11 @@ impl Channel {
             }
             Request::Subsystem(name) => {
                 // A subsystem is a program like any other, but for sftp, which has a right of its own.
-                let right = if name == "sftp" { Right::Sftp } else { Right::Exec };
+                let right = if name == "sftp" {
+                    Right::Sftp
+                } else {
+                    Right::Exec
+                };
                 let words = format!("subsystem {}", notice::printable(&name));
                 if self.may(right, &words).await? {
                     self.start(right, words)?;
@@ -160,15 +211,26 @@ impl Channel {
             return Ok(());
         }
         let name = signal_name(&signal).to_owned();
-        self.connection.log(Event::Signal { channel: self.number, name }).await?;
+        self.connection
+            .log(Event::Signal {
+                channel: self.number,
+                name,
+            })
+            .await?;
         self.target.write.signal(signal).await?;
         Ok(())
     }
 
     fn start(&self, right: Right, words: String) -> Result<(), ChannelEnd> {
         let pty = self.terminal.size();
-        let pty = pty.as_ref().map(|(term, cols, rows)| (term.as_str(), *cols, *rows));
-        let opened = Record::ChannelOpened { channel: self.number, what: &words, pty };
+        let pty = pty
+            .as_ref()
+            .map(|(term, cols, rows)| (term.as_str(), *cols, *rows));
+        let opened = Record::ChannelOpened {
+            channel: self.number,
+            what: &words,
+            pty,
+        };
         self.connection.tape.write(&[opened], 0)?;
         self.ask(Asked::Start(right, words));
         Ok(())
@@ -188,7 +250,9 @@ impl Channel {
     async fn refuse(&self, what: &str, refusal: &Refusal) -> Result<(), ChannelEnd> {
         let (what, why) = (what.to_owned(), refusal.to_string());
         let text = notice::on_stderr(&why);
-        self.connection.log(Event::RightRefused { what, why }).await?;
+        self.connection
+            .log(Event::RightRefused { what, why })
+            .await?;
         self.client.write.extended_data_bytes(STDERR, text).await?;
         let _ = self.client.handle.channel_failure(self.client.id).await;
         Ok(())

@@ -116,7 +116,9 @@ impl Inbox {
     pub fn push_data(&self, stream: Stream, data: &[u8]) -> Result<(), Overflow> {
         let mut queue = self.queue();
         match queue.items.back_mut() {
-            Some(Slot::Data(last, bytes)) if *last == stream && bytes.len() + data.len() <= JOIN_BYTES => {
+            Some(Slot::Data(last, bytes))
+                if *last == stream && bytes.len() + data.len() <= JOIN_BYTES =>
+            {
                 bytes.extend_from_slice(data);
                 return Ok(());
             }
@@ -158,7 +160,9 @@ impl Inbox {
             {
                 let mut queue = self.queue();
                 match queue.items.pop_front() {
-                    Some(Slot::Data(stream, bytes)) => return Some(Item::Data(stream, bytes.freeze())),
+                    Some(Slot::Data(stream, bytes)) => {
+                        return Some(Item::Data(stream, bytes.freeze()));
+                    }
                     Some(Slot::Item(item)) => return Some(item),
                     None if queue.closed => return None,
                     None => {}
@@ -186,7 +190,10 @@ mod tests {
             Some(Item::Data(Stream::Main, data)) => assert_eq!(data.len(), 1000),
             other => panic!("{other:?}"),
         }
-        assert!(matches!(inbox.recv().await, Some(Item::Data(Stream::Stderr, _))));
+        assert!(matches!(
+            inbox.recv().await,
+            Some(Item::Data(Stream::Stderr, _))
+        ));
         assert!(matches!(inbox.recv().await, Some(Item::Eof)));
         assert!(inbox.recv().await.is_none());
     }
@@ -204,7 +211,13 @@ mod tests {
     fn a_flood_of_tiny_packets_on_two_streams_overflows() {
         let inbox = Inbox::default();
         let refused = (0..10 * MAX_ITEMS)
-            .map(|n| if n % 2 == 0 { Stream::Main } else { Stream::Stderr })
+            .map(|n| {
+                if n % 2 == 0 {
+                    Stream::Main
+                } else {
+                    Stream::Stderr
+                }
+            })
             .any(|stream| inbox.push_data(stream, b"x").is_err());
         assert!(refused);
     }

@@ -95,12 +95,26 @@ impl Channel {
                 self.exited(Some(status), None).await?;
                 let _ = handle.exit_status_request(id, status).await;
             }
-            Item::ExitSignal { signal, core_dumped, message, language } => {
-                self.exited(None, Some(signal_name(&signal).to_owned())).await?;
-                let _ = handle.exit_signal_request(id, signal, core_dumped, message, language).await;
+            Item::ExitSignal {
+                signal,
+                core_dumped,
+                message,
+                language,
+            } => {
+                self.exited(None, Some(signal_name(&signal).to_owned()))
+                    .await?;
+                let _ = handle
+                    .exit_signal_request(id, signal, core_dumped, message, language)
+                    .await;
             }
             Item::Eof => {
-                self.connection.tape.write(&[Record::Eof { channel: self.number, from_client: false }], 0)?;
+                self.connection.tape.write(
+                    &[Record::Eof {
+                        channel: self.number,
+                        from_client: false,
+                    }],
+                    0,
+                )?;
                 let _ = handle.eof(id).await;
             }
             Item::Close => return Ok(Flow::Done),
@@ -113,7 +127,12 @@ impl Channel {
     /// A terminal's output: always to the tape, to the user only while the gate is open.
     async fn show_output(&self, stream: Stream, data: Bytes) -> Result<(), ChannelEnd> {
         let connection = &self.connection;
-        self.terminal.shown(&connection.tape, self.number, stream == Stream::Stderr, &data)?;
+        self.terminal.shown(
+            &connection.tape,
+            self.number,
+            stream == Stream::Stderr,
+            &data,
+        )?;
         if let Some(_inside) = connection.gate.enter() {
             self.count_out(data.len());
             tokio::select! {
@@ -127,7 +146,12 @@ impl Channel {
         Ok(())
     }
 
-    async fn bulk_out(&self, bulk: &mut Bulk, stream: Stream, data: Bytes) -> Result<(), ChannelEnd> {
+    async fn bulk_out(
+        &self,
+        bulk: &mut Bulk,
+        stream: Stream,
+        data: Bytes,
+    ) -> Result<(), ChannelEnd> {
         let _inside = loop {
             if let Some(inside) = self.connection.gate.enter() {
                 break inside;
@@ -168,27 +192,61 @@ impl Channel {
                 }
             }
             Some(Asked::Start(right, detail)) => {
-                self.connection.log(Event::RightUsed { channel, right, detail, accepted }).await?;
+                self.connection
+                    .log(Event::RightUsed {
+                        channel,
+                        right,
+                        detail,
+                        accepted,
+                    })
+                    .await?;
             }
-            Some(Asked::Env(name)) => self.connection.log(Event::Env { channel, name, accepted }).await?,
+            Some(Asked::Env(name)) => {
+                self.connection
+                    .log(Event::Env {
+                        channel,
+                        name,
+                        accepted,
+                    })
+                    .await?
+            }
             // The target answers what nobody asked.
             None => return Ok(()),
         }
         let (handle, id) = (&self.client.handle, self.client.id);
-        let _ = if accepted { handle.channel_success(id).await } else { handle.channel_failure(id).await };
+        let _ = if accepted {
+            handle.channel_success(id).await
+        } else {
+            handle.channel_failure(id).await
+        };
         Ok(())
     }
 
     async fn exited(&self, status: Option<u32>, signal: Option<String>) -> Result<(), ChannelEnd> {
         let channel = self.number;
-        self.connection.tape.write(&[Record::Exit { channel, status, signal: signal.as_deref() }], 0)?;
-        self.connection.log(Event::Exit { channel, status, signal }).await?;
+        self.connection.tape.write(
+            &[Record::Exit {
+                channel,
+                status,
+                signal: signal.as_deref(),
+            }],
+            0,
+        )?;
+        self.connection
+            .log(Event::Exit {
+                channel,
+                status,
+                signal,
+            })
+            .await?;
         Ok(())
     }
 
     /// The gate moved: cover the screen, or bring it back from the tape.
     async fn paint(&self, state: GateState) -> Result<(), ChannelEnd> {
-        let Some((_, cols, rows)) = self.terminal.size() else { return Ok(()) };
+        let Some((_, cols, rows)) = self.terminal.size() else {
+            return Ok(());
+        };
         let picture = match state {
             GateState::Shut(page) => Screen::cover(&page.title, &page.message, cols, rows),
             GateState::Open => self.repaint(cols, rows).await,
@@ -210,7 +268,8 @@ impl Channel {
             return picture;
         };
         let number = self.number;
-        let rebuilt = tokio::task::spawn_blocking(move || Screen::of_tape(&path, number, None)).await;
+        let rebuilt =
+            tokio::task::spawn_blocking(move || Screen::of_tape(&path, number, None)).await;
         match rebuilt {
             Ok(Ok(mut screen)) => {
                 screen.resize(cols, rows);

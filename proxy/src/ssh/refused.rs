@@ -18,7 +18,10 @@ pub async fn explain(client: ClientEnd, refusal: &Refusal) {
                 let _ = client.handle.channel_success(client.id).await;
                 let text = notice::on_stderr(&refusal.to_string());
                 let _ = client.write.extended_data_bytes(STDERR, text).await;
-                let _ = client.handle.exit_status_request(client.id, EXIT_REFUSED).await;
+                let _ = client
+                    .handle
+                    .exit_status_request(client.id, EXIT_REFUSED)
+                    .await;
                 let _ = client.handle.eof(client.id).await;
                 let _ = client.handle.close(client.id).await;
                 return;

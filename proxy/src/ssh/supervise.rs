@@ -4,6 +4,7 @@
 //! sockets closed, pumps done, tape finished, driver told. Nothing is left behind.
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ use crate::driver::Mail;
 use crate::ledger::Entry;
 use crate::node::Node;
 use crate::notice;
+use crate::wire::Wire;
 
 /// How long a client has to take its farewell before its socket is reset.
 const FAREWELL: Duration = Duration::from_millis(30);
@@ -62,7 +64,9 @@ impl Shared {
     /// The guest has proven who she is: let her in, beside the leg's loop.
     pub(super) fn enter(&self, node: Arc<Node>, guest: Guest) {
         let cut = self.cut.clone();
-        let entering = async move { enter::enter(&node, &guest, cut).await }.boxed().shared();
+        let entering = async move { enter::enter(&node, &guest, cut).await }
+            .boxed()
+            .shared();
         self.entering.send_replace(Some(entering.clone()));
         // Dialling starts now, not when the first channel asks for it.
         self.channels.spawn(entering.map(drop));
@@ -70,7 +74,11 @@ impl Shared {
 
     async fn entered(&self) -> Entered {
         let mut entering = self.entering.subscribe();
-        let found = entering.wait_for(Option::is_some).await.ok().and_then(|entering| entering.clone());
+        let found = entering
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|entering| entering.clone());
         match found {
             Some(entering) => entering.await,
             None => Err(Refusal::StoreUnavailable),
@@ -97,11 +105,30 @@ impl Shared {
     pub(super) fn refused(self: &Arc<Self>, what: &'static str, detail: String) {
         let shared = self.clone();
         self.channels.spawn(async move {
-            let Ok(joined) = shared.entered().await else { return };
+            let Ok(joined) = shared.entered().await else {
+                return;
+            };
             let why = Refusal::NotOffered { what }.to_string();
             // The tape's own failure is noticed where bytes pass.
-            let _ = joined.connection.log(Event::RightRefused { what: format!("{what} {detail}"), why }).await;
+            let _ = joined
+                .connection
+                .log(Event::RightRefused {
+                    what: format!("{what} {detail}"),
+                    why,
+                })
+                .await;
         });
+    }
+
+    /// The client left while she was being let in: whatever came of that ends.
+    async fn abandon(&self) {
+        self.cut.cancel();
+        let entering = self.entering.borrow().clone();
+        if let Some(entering) = entering
+            && let Ok(joined) = entering.await
+        {
+            end(self, joined, DisconnectCause::ClientLost).await;
+        }
     }
 
     /// The client's leg is gone.
@@ -110,18 +137,46 @@ impl Shared {
     }
 }
 
+/// Relays a channel; a panic in it ends its connection and no other (law 7).
 async fn relay(joined: Joined, number: u32, client: ClientEnd) {
+    let connection = joined.connection.clone();
+    if AssertUnwindSafe(relay_channel(joined, number, client))
+        .catch_unwind()
+        .await
+        .is_err()
+    {
+        tracing::error!(connection = %connection.id, channel = number, "a channel panicked; its connection is cut");
+        connection.cut(CloseReason::RecordingFailed {
+            error: "internal error".to_owned(),
+        });
+    }
+}
+
+async fn relay_channel(joined: Joined, number: u32, client: ClientEnd) {
     let Joined { connection, target } = joined;
     match target.open_session().await {
         Ok((channel, inbox)) => {
             let (_, write) = channel.split();
-            let end = TargetEnd { id: write.id(), leg: target, write, inbox };
+            let end = TargetEnd {
+                id: write.id(),
+                leg: target,
+                write,
+                inbox,
+            };
             Channel::new(connection, number, client, end).relay().await;
         }
         Err(error) => {
             let why = format!("the target opened no channel: {error}");
-            let _ = connection.log(Event::RightRefused { what: format!("channel {number}"), why }).await;
-            let refusal = Refusal::TargetGarbled { host: connection.permit().host().name.clone(), error: error.to_string() };
+            let _ = connection
+                .log(Event::RightRefused {
+                    what: format!("channel {number}"),
+                    why,
+                })
+                .await;
+            let refusal = Refusal::TargetGarbled {
+                host: connection.permit().host().name.clone(),
+                error: error.to_string(),
+            };
             refused::explain(client, &refusal).await;
         }
     }
@@ -130,14 +185,16 @@ async fn relay(joined: Joined, number: u32, client: ClientEnd) {
 /// Serves one client that has just been accepted.
 pub async fn serve(node: Arc<Node>, tcp: TcpStream, peer: SocketAddr) {
     let cut = node.cut.child_token();
-    let shared = Arc::new(Shared::new(cut.clone()));
     // Whatever happens below, both sockets go when this is done.
     let _cut_at_end = cut.clone().drop_guard();
-    let Some(unauthenticated) = node.admit_unauthenticated(peer) else { return };
-    let wire = match crate::wire::Wire::new(tcp, cut.clone()) {
+    let Some(unauthenticated) = node.admit_unauthenticated(peer) else {
+        return;
+    };
+    let wire = match Wire::new(tcp, cut.clone()) {
         Ok(wire) => wire,
         Err(error) => return tracing::debug!(%peer, %error, "client left before it was served"),
     };
+    let shared = Arc::new(Shared::new(cut));
     let front = Front::new(node.clone(), peer, shared.clone());
     let grace = tokio::time::sleep(node.config.login_grace);
     tokio::pin!(grace);
@@ -151,32 +208,39 @@ pub async fn serve(node: Arc<Node>, tcp: TcpStream, peer: SocketAddr) {
     };
     let handle = leg.handle();
 
-    // Until she has proven who she is, only the grace period holds her.
+    // Until she has proven who she is and is let in, only the grace period holds her.
     let entered = tokio::select! {
-        entered = shared.entered() => entered,
-        _ = &mut leg => return,
-        () = &mut grace => return,
+        entered = shared.entered() => Some(entered),
+        _ = &mut leg => None,
+        () = &mut grace => None,
     };
     drop(unauthenticated);
     match entered {
-        Ok(joined) => accompany(&shared, joined, leg, handle).await,
-        Err(_) => {
-            // Her channel tells her why; a client that opens none is shown out.
-            let _ = tokio::time::timeout(2 * LINGER, leg).await;
+        Some(Ok(joined)) => {
+            let cause = accompany(&shared, &joined, leg, handle).await;
+            end(&shared, joined, cause).await;
         }
+        // Her channel tells her why; a client that opens none is shown out.
+        Some(Err(_)) => drop(tokio::time::timeout(2 * LINGER, leg).await),
+        None => shared.abandon().await,
     }
-    cut.cancel();
+    shared.cut.cancel();
     shared.channels.close();
     shared.channels.wait().await;
 }
 
-/// From the first moment of a connection to its last.
-async fn accompany(shared: &Shared, joined: Joined, mut leg: server::RunningSession<Front>, handle: server::Handle) {
+/// From the first moment of a connection to what ends it.
+async fn accompany(
+    shared: &Shared,
+    joined: &Joined,
+    mut leg: server::RunningSession<Front>,
+    handle: server::Handle,
+) -> DisconnectCause {
     let Joined { connection, target } = joined;
-    let cause = tokio::select! {
+    tokio::select! {
         result = &mut leg => client_left(shared, &result),
         reason = connection.cut_requested() => {
-            say_farewell(&connection, &handle, &mut leg, &reason).await;
+            say_farewell(connection, &handle, &mut leg, &reason).await;
             DisconnectCause::Cut(reason)
         }
         () = target.gone() => {
@@ -193,11 +257,23 @@ async fn accompany(shared: &Shared, joined: Joined, mut leg: server::RunningSess
             }
             DisconnectCause::Target
         }
-    };
-    target.disconnect().await;
+    }
+}
+
+/// Closes what is left of a connection, says so, and finishes its tape.
+async fn end(shared: &Shared, joined: Joined, cause: DisconnectCause) {
+    let Joined { connection, target } = joined;
+    // In order, if the target takes it: it has nothing to hold us up with.
+    let _ = tokio::time::timeout(FAREWELL, target.disconnect()).await;
     shared.cut.cancel();
     let at = Utc::now();
-    connection.tell(Mail::Disconnected { connection: connection.id, cause, at }).await;
+    connection
+        .tell(Mail::Disconnected {
+            connection: connection.id,
+            cause,
+            at,
+        })
+        .await;
     shared.channels.close();
     shared.channels.wait().await;
     finish_tape(&connection).await;
@@ -230,7 +306,13 @@ async fn say_farewell(
     let goodbye = async {
         // One turn of the pumps, so that the terminal shows the notice before the line goes dead.
         tokio::task::yield_now().await;
-        let _ = handle.disconnect(Disconnect::ByApplication, notice::farewell(reason), String::new()).await;
+        let _ = handle
+            .disconnect(
+                Disconnect::ByApplication,
+                notice::farewell(reason),
+                String::new(),
+            )
+            .await;
         let _ = leg.await;
     };
     if tokio::time::timeout(FAREWELL, goodbye).await.is_err() {
@@ -241,14 +323,26 @@ async fn say_farewell(
 async fn finish_tape(connection: &Arc<Connection>) {
     let id = connection.id;
     let finishing = connection.clone();
-    let finished = tokio::task::spawn_blocking(move || finishing.tape.finish(finishing.cut_reason().as_ref())).await;
+    let finished =
+        tokio::task::spawn_blocking(move || finishing.tape.finish(finishing.cut_reason().as_ref()))
+            .await;
     let at = Utc::now();
     let (entry, event) = match finished {
         Ok(Some(Ok(tape))) => {
             let root: String = tape.root.iter().map(|byte| format!("{byte:02x}")).collect();
             (
-                Some(Entry::TapeFinished { id, bytes: tape.bytes, root: root.clone(), state: RecordingState::Complete, at }),
-                Some(Event::RecordingStored { connection: id, bytes: tape.bytes, root }),
+                Some(Entry::TapeFinished {
+                    id,
+                    bytes: tape.bytes,
+                    root: root.clone(),
+                    state: RecordingState::Complete,
+                    at,
+                }),
+                Some(Event::RecordingStored {
+                    connection: id,
+                    bytes: tape.bytes,
+                    root,
+                }),
             )
         }
         Ok(None) => (None, None),
@@ -259,10 +353,25 @@ async fn finish_tape(connection: &Arc<Connection>) {
                 Err(panic) => panic.to_string(),
             };
             (
-                Some(Entry::TapeFinished { id, bytes: 0, root: String::new(), state: RecordingState::Failed, at }),
-                Some(Event::RecordingFailed { connection: id, error }),
+                Some(Entry::TapeFinished {
+                    id,
+                    bytes: 0,
+                    root: String::new(),
+                    state: RecordingState::Failed,
+                    at,
+                }),
+                Some(Event::RecordingFailed {
+                    connection: id,
+                    error,
+                }),
             )
         }
     };
-    connection.tell(Mail::TapeEnded { connection: id, entry, event }).await;
+    connection
+        .tell(Mail::TapeEnded {
+            connection: id,
+            entry,
+            event,
+        })
+        .await;
 }

@@ -58,7 +58,12 @@ impl TargetLeg {
         gone: CancellationToken,
         cipher: String,
     ) -> Self {
-        Self { handle, inboxes, gone, cipher }
+        Self {
+            handle,
+            inboxes,
+            gone,
+            cipher,
+        }
     }
 
     /// The cipher of the leg.
@@ -78,7 +83,8 @@ impl TargetLeg {
 
     /// `bytes` of the channel were handed on: the target may send as many again.
     pub fn release(&self, id: ChannelId, bytes: usize) {
-        self.handle.release_window(id, u32::try_from(bytes).unwrap_or(u32::MAX));
+        self.handle
+            .release_window(id, u32::try_from(bytes).unwrap_or(u32::MAX));
     }
 
     /// The channel is gone on both sides.
@@ -93,7 +99,10 @@ impl TargetLeg {
 
     /// Says goodbye; does not wait for an answer.
     pub async fn disconnect(&self) {
-        let _ = self.handle.disconnect(Disconnect::ByApplication, "", "").await;
+        let _ = self
+            .handle
+            .disconnect(Disconnect::ByApplication, "", "")
+            .await;
     }
 }
 
@@ -121,7 +130,12 @@ impl TargetHandler {
         seen: Arc<Mutex<Seen>>,
         gone: CancellationToken,
     ) -> Self {
-        Self { inboxes, key_check, seen, gone }
+        Self {
+            inboxes,
+            key_check,
+            seen,
+            gone,
+        }
     }
 
     fn put(&self, id: ChannelId, item: Item) -> Result<(), LegError> {
@@ -150,10 +164,16 @@ impl Drop for TargetHandler {
 impl client::Handler for TargetHandler {
     type Error = LegError;
 
-    async fn check_server_key(&mut self, key: &russh::keys::PublicKeyOrCertificate) -> Result<bool, LegError> {
+    async fn check_server_key(
+        &mut self,
+        key: &russh::keys::PublicKeyOrCertificate,
+    ) -> Result<bool, LegError> {
         let verdict = self.key_check.check(key).await;
         let accepted = verdict.is_accepted();
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).verdict = Some(verdict);
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .verdict = Some(verdict);
         Ok(accepted)
     }
 
@@ -163,11 +183,19 @@ impl client::Handler for TargetHandler {
         names: &russh::Names,
         _: &mut client::Session,
     ) -> Result<(), LegError> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).cipher = names.cipher.as_ref().to_owned();
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .cipher = names.cipher.as_ref().to_owned();
         Ok(())
     }
 
-    async fn data(&mut self, id: ChannelId, data: &[u8], _: &mut client::Session) -> Result<(), LegError> {
+    async fn data(
+        &mut self,
+        id: ChannelId,
+        data: &[u8],
+        _: &mut client::Session,
+    ) -> Result<(), LegError> {
         self.put_data(id, Stream::Main, data)
     }
 
@@ -182,23 +210,44 @@ impl client::Handler for TargetHandler {
         self.put_data(id, Stream::Stderr, data)
     }
 
-    async fn channel_success(&mut self, id: ChannelId, _: &mut client::Session) -> Result<(), LegError> {
+    async fn channel_success(
+        &mut self,
+        id: ChannelId,
+        _: &mut client::Session,
+    ) -> Result<(), LegError> {
         self.put(id, Item::Answer(true))
     }
 
-    async fn channel_failure(&mut self, id: ChannelId, _: &mut client::Session) -> Result<(), LegError> {
+    async fn channel_failure(
+        &mut self,
+        id: ChannelId,
+        _: &mut client::Session,
+    ) -> Result<(), LegError> {
         self.put(id, Item::Answer(false))
     }
 
-    async fn channel_eof(&mut self, id: ChannelId, _: &mut client::Session) -> Result<(), LegError> {
+    async fn channel_eof(
+        &mut self,
+        id: ChannelId,
+        _: &mut client::Session,
+    ) -> Result<(), LegError> {
         self.put(id, Item::Eof)
     }
 
-    async fn channel_close(&mut self, id: ChannelId, _: &mut client::Session) -> Result<(), LegError> {
+    async fn channel_close(
+        &mut self,
+        id: ChannelId,
+        _: &mut client::Session,
+    ) -> Result<(), LegError> {
         self.put(id, Item::Close)
     }
 
-    async fn exit_status(&mut self, id: ChannelId, status: u32, _: &mut client::Session) -> Result<(), LegError> {
+    async fn exit_status(
+        &mut self,
+        id: ChannelId,
+        status: u32,
+        _: &mut client::Session,
+    ) -> Result<(), LegError> {
         self.put(id, Item::ExitStatus(status))
     }
 
@@ -212,6 +261,14 @@ impl client::Handler for TargetHandler {
         _: &mut client::Session,
     ) -> Result<(), LegError> {
         let (message, language) = (message.to_owned(), language.to_owned());
-        self.put(id, Item::ExitSignal { signal, core_dumped, message, language })
+        self.put(
+            id,
+            Item::ExitSignal {
+                signal,
+                core_dumped,
+                message,
+                language,
+            },
+        )
     }
 }

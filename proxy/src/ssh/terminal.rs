@@ -25,7 +25,10 @@ struct State {
 
 impl Default for Terminal {
     fn default() -> Self {
-        Self { zero: Instant::now(), state: Mutex::default() }
+        Self {
+            zero: Instant::now(),
+            state: Mutex::default(),
+        }
     }
 }
 
@@ -61,15 +64,32 @@ impl Terminal {
     }
 
     /// Records output, and before it what it reveals.
-    pub fn shown(&self, tape: &Tape, channel: u32, stderr: bool, data: &[u8]) -> Result<(), RecordingLost> {
+    pub fn shown(
+        &self,
+        tape: &Tape,
+        channel: u32,
+        stderr: bool,
+        data: &[u8],
+    ) -> Result<(), RecordingLost> {
         let mut state = self.state();
         if state.echo.withheld() == 0 {
             drop(state);
-            return tape.write(&[Record::Output { channel, stderr, data }], data.len());
+            return tape.write(
+                &[Record::Output {
+                    channel,
+                    stderr,
+                    data,
+                }],
+                data.len(),
+            );
         }
         let verdicts = state.echo.shown(self.zero.elapsed(), data);
         let mut records = to_records(channel, &verdicts);
-        records.push(Record::Output { channel, stderr, data });
+        records.push(Record::Output {
+            channel,
+            stderr,
+            data,
+        });
         tape.write(&records, data.len())
     }
 
@@ -95,7 +115,10 @@ fn to_records(channel: u32, verdicts: &Verdicts) -> Vec<Record<'_>> {
         .iter()
         .map(|verdict| match verdict {
             Verdict::Reveal(data) => Record::InputRevealed { channel, data },
-            Verdict::KeepMasked(bytes) => Record::InputKeptMasked { channel, bytes: *bytes },
+            Verdict::KeepMasked(bytes) => Record::InputKeptMasked {
+                channel,
+                bytes: *bytes,
+            },
         })
         .collect()
 }
