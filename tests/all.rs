@@ -1,1 +1,5 @@
-//! all
+//! The one end-to-end test binary.
+
+mod cases;
+mod edges;
+mod tidy;

@@ -90,13 +90,11 @@ impl Ledger {
         }
     }
 
-    /// Writes what is left, for at most `patience`.
-    pub async fn close(self, patience: Duration) {
+    /// Writes what is left; waits for a database that is away as long as the program runs.
+    pub async fn close(self) {
         drop(self.queue);
-        let mut writer = self.writer;
-        if tokio::time::timeout(patience, &mut writer).await.is_err() {
-            tracing::error!("the database did not take the last entries of a session in time");
-            writer.abort();
+        if let Err(error) = self.writer.await {
+            tracing::error!(%error, "the last entries of a session were not written");
         }
     }
 }

@@ -12,7 +12,7 @@ use sallyport_domain::command::{CommandDenied, Outcome};
 use sallyport_domain::id::CommandId;
 use sallyport_domain::session::{Input, Session};
 use sallyport_store::{Hint, StoreError, StoredSession};
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::MissedTickBehavior;
 
 use crate::driver::{Mail, Start, Subject};
@@ -32,28 +32,29 @@ pub async fn watch(node: Arc<Node>) {
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut delivered = HashSet::new();
     loop {
-        let (mut commands, mut sessions, mut policy) = (false, false, false);
+        let mut wanted = Wanted::default();
         tokio::select! {
-            hint = hints.recv() => match hint {
-                Ok(Hint::Commands) => commands = true,
-                Ok(Hint::Sessions) => sessions = true,
-                Ok(Hint::Policy) => policy = true,
-                Ok(Hint::CommandAnswered(_)) => {}
-                Err(RecvError::Lagged(_)) => (commands, sessions, policy) = (true, true, true),
-                Err(RecvError::Closed) => return,
-            },
-            _ = poll.tick() => (commands, sessions) = (true, true),
+            hint = hints.recv() => {
+                if !wanted.add(hint.map_err(|error| match error {
+                    RecvError::Lagged(missed) => TryRecvError::Lagged(missed),
+                    RecvError::Closed => TryRecvError::Closed,
+                })) {
+                    return;
+                }
+                // A burst of hints is one look.
+                while wanted.add(hints.try_recv()) {}
+            }
+            _ = poll.tick() => (wanted.commands, wanted.sessions) = (true, true),
             _ = heartbeat.tick() => {
                 if let Err(error) = node.store.heartbeat(node.config.node, Utc::now()).await {
                     tracing::warn!(%error, "no heartbeat: the database does not answer");
                 }
             }
         }
-        let looked = look(&node, &mut delivered, commands, sessions).await;
-        if let Err(error) = looked {
+        if let Err(error) = look(&node, &mut delivered, &wanted).await {
             tracing::warn!(%error, "cannot read orders: the database does not answer");
         }
-        if policy {
+        if wanted.policy {
             for driver in node.live.all() {
                 driver.send(Mail::PolicyChanged).await;
             }
@@ -61,16 +62,40 @@ pub async fn watch(node: Arc<Node>) {
     }
 }
 
+/// Which tables to look at.
+#[derive(Default)]
+struct Wanted {
+    commands: bool,
+    sessions: bool,
+    policy: bool,
+}
+
+impl Wanted {
+    /// Takes a hint in; answers whether there may be more.
+    fn add(&mut self, hint: Result<Hint, TryRecvError>) -> bool {
+        match hint {
+            Ok(Hint::Commands) => self.commands = true,
+            Ok(Hint::Sessions) => self.sessions = true,
+            Ok(Hint::Policy) => self.policy = true,
+            Ok(Hint::CommandAnswered(_)) => {}
+            Err(TryRecvError::Lagged(_)) => {
+                (self.commands, self.sessions, self.policy) = (true, true, true)
+            }
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return false,
+        }
+        true
+    }
+}
+
 async fn look(
     node: &Arc<Node>,
     delivered: &mut HashSet<CommandId>,
-    commands: bool,
-    sessions: bool,
+    wanted: &Wanted,
 ) -> Result<(), StoreError> {
-    if commands {
+    if wanted.commands {
         deliver_commands(node, delivered).await?;
     }
-    if sessions && !node.is_draining() {
+    if wanted.sessions && !node.is_draining() {
         adopt_sessions(node).await?;
     }
     Ok(())

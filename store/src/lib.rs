@@ -1,1 +1,47 @@
-//! crate
+//! Everything Sallyport remembers, on SQLite or PostgreSQL, and the only SQL in the program.
+//!
+//! One SQL text serves both databases; what differs is the schema (`migrations/`), how a
+//! transaction begins, and how other nodes hear of a change. Every change of the control plane
+//! writes its audit entry in its own transaction. Secrets lie sealed ([`VaultKey`]) and leave the
+//! vault in one way only, [`Store::open_secret`], which needs a permit.
+
+mod audit;
+mod authenticate;
+mod command;
+mod error;
+mod hint;
+mod listing;
+mod login;
+mod migrate;
+mod node;
+mod noun;
+mod open;
+mod password;
+mod policy;
+mod query;
+mod secret;
+mod session;
+mod sql;
+#[cfg(test)]
+mod tests;
+mod token;
+mod vault;
+mod who;
+
+pub use audit::{AuditEntry, AuditObject, VerifyFault, VerifyReport};
+pub use command::{CommandRow, OpenCommand};
+pub use error::{ApplyError, StoreError};
+pub use hint::Hint;
+pub use listing::RowStream;
+pub use login::{Login, LoginOutcome, LoginRow};
+pub use noun::{Change, ChangeAction, NounRow};
+pub use open::Store;
+pub use query::{ListQuery, Page};
+pub use secret::{OpenedSecret, SecretField};
+pub use session::{
+    ConnectionRow, EventRow, NewConnection, NewRecording, NewSession, RecordingRow, RecordingState, SessionRow,
+    SessionType, SessionUpdate, StoredSession,
+};
+pub use token::Token;
+pub use vault::{VaultError, VaultKey};
+pub use who::{Author, Identity, Viewer};

@@ -31,8 +31,6 @@ use crate::ledger::{Entry, Ledger};
 const MAILBOX: usize = 64;
 /// The longest nap: bounds how late a step of the wall clock is noticed.
 const NAP: Duration = Duration::from_secs(1);
-/// How long the last entries of a session may take to reach the database.
-const LEDGER_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a driver starts with.
 pub struct Start {
@@ -145,7 +143,7 @@ impl Driver {
         while let Some(mail) = mailbox.recv().await {
             self.handle(mail).await;
         }
-        self.ledger.close(LEDGER_PATIENCE).await;
+        self.ledger.close().await;
     }
 
     fn nap(&self) -> Duration {

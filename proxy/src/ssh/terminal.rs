@@ -18,7 +18,8 @@ pub struct Terminal {
 
 #[derive(Default)]
 struct State {
-    echo: EchoTracker,
+    /// Since somebody typed.
+    echo: Option<EchoTracker>,
     /// Asked for, not started yet: TERM, columns, rows.
     size: Option<(String, u16, u16)>,
 }
@@ -59,7 +60,10 @@ impl Terminal {
         let mut state = self.state();
         let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
         tape.write(&[Record::InputMasked { channel, bytes }], data.len())?;
-        state.echo.typed(self.zero.elapsed(), data);
+        state
+            .echo
+            .get_or_insert_default()
+            .typed(self.zero.elapsed(), data);
         Ok(())
     }
 
@@ -72,31 +76,29 @@ impl Terminal {
         data: &[u8],
     ) -> Result<(), RecordingLost> {
         let mut state = self.state();
-        if state.echo.withheld() == 0 {
-            drop(state);
-            return tape.write(
-                &[Record::Output {
-                    channel,
-                    stderr,
-                    data,
-                }],
-                data.len(),
-            );
-        }
-        let verdicts = state.echo.shown(self.zero.elapsed(), data);
-        let mut records = to_records(channel, &verdicts);
-        records.push(Record::Output {
+        let output = Record::Output {
             channel,
             stderr,
             data,
-        });
-        tape.write(&records, data.len())
+        };
+        match &mut state.echo {
+            Some(echo) if echo.withheld() > 0 => {
+                let verdicts = echo.shown(self.zero.elapsed(), data);
+                let mut records = to_records(channel, &verdicts);
+                records.push(output);
+                tape.write(&records, data.len())
+            }
+            Some(_) | None => tape.write(&[output], data.len()),
+        }
     }
 
     /// Decides what is still withheld.
     pub fn flush(&self, tape: &Tape, channel: u32) -> Result<(), RecordingLost> {
         let mut state = self.state();
-        let verdicts = state.echo.flush();
+        let Some(echo) = &mut state.echo else {
+            return Ok(());
+        };
+        let verdicts = echo.flush();
         if verdicts.is_empty() {
             return Ok(());
         }
@@ -105,7 +107,7 @@ impl Terminal {
 
     /// How long until [`Terminal::flush`] is due.
     pub fn flush_in(&self) -> Option<Duration> {
-        let due = self.state().echo.flush_at()?;
+        let due = self.state().echo.as_ref()?.flush_at()?;
         Some(due.saturating_sub(self.zero.elapsed()))
     }
 }

@@ -1,0 +1,22 @@
+# `make help` lists what there is. The work is done by scripts/.
+
+.PHONY: help run test bench deps clean-data
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+run: ## Build and start Sallyport with a first configuration and a throwaway SSH target
+	@scripts/run.sh
+
+test: ## Run everything: format, lints, unit and end-to-end tests
+	@scripts/test.sh
+
+bench: ## Measure against direct SSH and ProxyJump; prints one table
+	@scripts/bench.sh
+
+deps: ## Install what building, running and testing need (apt)
+	@scripts/deps.sh test
+
+clean-data: ## Remove ./data: keys, database, recordings
+	@scripts/clean-data.sh

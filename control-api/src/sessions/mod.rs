@@ -1,0 +1,8 @@
+//! Sessions: listed, shown, asked for, ordered about, watched.
+
+pub mod control;
+pub mod log;
+pub mod orders;
+pub mod request;
+pub mod show;
+pub mod watch;

@@ -1,0 +1,261 @@
+//! `POST /sessions`: asking for a session that stays available until its end.
+//!
+//! The policy decides here, once; the node that adopts the session provisions it, and every right is checked
+//! again when the session is entered.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use sallyport_domain::declared::Protocol;
+use sallyport_domain::event::Event;
+use sallyport_domain::id::SessionId;
+use sallyport_domain::permit::Permit;
+use sallyport_domain::policy::{self, Decision};
+use sallyport_domain::refusal::Refusal;
+use sallyport_domain::role::Act;
+use sallyport_domain::session::{Origin, Session, Terms};
+use sallyport_domain::status::Status;
+use sallyport_store::{Login, LoginOutcome, NewSession, SessionRow, SessionType};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, timeout_at};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::orders::printable;
+use crate::caller::{Caller, on_session};
+use crate::input::Body;
+use crate::problem::Problem;
+use crate::state::Api;
+
+/// Longest wait for a node to make the session available.
+const PROVISION_WAIT: Duration = Duration::from_secs(2);
+/// How often the row is read again although no hint came.
+const POLL: Duration = Duration::from_millis(100);
+
+/// What is asked for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SessionRequest {
+    /// Name or friendly name of the host.
+    #[schema(example = "web-01")]
+    host: String,
+    /// Needed where several are allowed.
+    #[serde(default)]
+    activity: Option<String>,
+    /// Needed where several allow it.
+    #[serde(default)]
+    policy: Option<String>,
+    /// Why.
+    #[serde(default)]
+    notes: Option<String>,
+    /// Ticket number.
+    #[serde(default)]
+    ticket: Option<String>,
+    /// `ssh`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    protocol: Option<Protocol>,
+}
+
+/// The session, and how to enter it.
+#[derive(Serialize)]
+pub struct Requested {
+    #[serde(flatten)]
+    session: SessionRow,
+    /// What to type.
+    ssh: String,
+}
+
+/// `POST /sessions`
+pub async fn request(
+    caller: Caller,
+    State(api): State<Api>,
+    Body(body): Body<SessionRequest>,
+) -> Result<Response, Problem> {
+    caller.require(Act::UseSessions)?;
+    let request = readable(body)?;
+    let permit = match allowed(&api, &caller, &request).await? {
+        Ok(permit) => permit,
+        Err(refusal) => return Err(on_record(&api, &caller, refusal).await?),
+    };
+    let now = api.now();
+    let new = new_session(&caller, &request, &permit, now)?;
+    api.store
+        .insert_session(&new, &first_events(&caller, &permit, now))
+        .await?;
+    let session = provisioned(&api, &caller, new.id).await?;
+    let id = new.id.to_string();
+    caller
+        .note(
+            &api,
+            "session.requested",
+            on_session(&session, &id),
+            serde_json::to_value(&session).map_err(Problem::internal)?,
+        )
+        .await?;
+    let ssh = ssh_line(&api.ssh_address, &session);
+    let location = format!("/api/v1/sessions/{id}");
+    Ok((
+        StatusCode::CREATED,
+        [(header::LOCATION, location)],
+        Json(Requested { session, ssh }),
+    )
+        .into_response())
+}
+
+/// What was asked, as the policy reads it; notes may end up on somebody's terminal.
+fn readable(body: SessionRequest) -> Result<policy::Request, Problem> {
+    let text = |field, text: Option<String>| -> Result<Option<String>, Problem> {
+        let text = text.map(|text| printable(field, &text)).transpose()?;
+        Ok(text.filter(|text| !text.is_empty()))
+    };
+    let protocol = body.protocol.unwrap_or(Protocol::Ssh);
+    match protocol {
+        Protocol::Ssh => {}
+        Protocol::Rdp => return Err(Refusal::NotOffered { what: "RDP" }.into()),
+    }
+    Ok(policy::Request {
+        protocol,
+        host: printable("host", &body.host)?,
+        activity: text("activity", body.activity)?,
+        policy: text("policy", body.policy)?,
+        notes: text("notes", body.notes)?,
+        ticket: text("ticket", body.ticket)?,
+    })
+}
+
+async fn allowed(
+    api: &Api,
+    caller: &Caller,
+    request: &policy::Request,
+) -> Result<Result<Permit, Refusal>, Problem> {
+    let snapshot = api
+        .store
+        .policy_snapshot(&caller.viewer.name, &request.host)
+        .await?;
+    Ok(match policy::evaluate(&snapshot, request) {
+        Decision::Allow(permit) => Ok(permit),
+        Decision::Deny(refusal) => Err(refusal),
+    })
+}
+
+/// A refusal belongs into the access log like one at the door.
+async fn on_record(api: &Api, caller: &Caller, refusal: Refusal) -> Result<Problem, Problem> {
+    let login = Login {
+        at: api.now(),
+        kind: SessionType::PamSsh,
+        user: caller.viewer.name.clone(),
+        source_ip: caller.author.ip.clone(),
+        method: "token".to_owned(),
+        outcome: LoginOutcome::Refused,
+        code: refusal.code().to_owned(),
+        text: refusal.to_string(),
+        session: None,
+    };
+    api.store.record_login(&login).await?;
+    Ok(refusal.into())
+}
+
+fn new_session(
+    caller: &Caller,
+    request: &policy::Request,
+    permit: &Permit,
+    now: DateTime<Utc>,
+) -> Result<NewSession, Problem> {
+    let (host, profile) = (permit.host(), permit.profile());
+    let id = SessionId::from(Uuid::now_v7());
+    let mut end_notice = profile.end_notice.clone();
+    end_notice.sort_by(|a, b| b.cmp(a));
+    let terms = Terms {
+        max_duration: profile.max_duration,
+        idle_timeout: profile.idle_timeout,
+        end_notice,
+        extension: profile.extension,
+    };
+    let who = &caller.identity;
+    let machine = Session::new(id, Origin::Api, who.name.clone(), terms.clone(), now);
+    Ok(NewSession {
+        id,
+        origin: Origin::Api,
+        kind: SessionType::PamSsh,
+        user: who.name.clone(),
+        first_name: who.first_name.clone(),
+        last_name: who.last_name.clone(),
+        email: who.email.clone(),
+        identity_provider: who.identity_provider().to_owned(),
+        scope: host.scope.clone(),
+        login_account: permit.account().name.clone(),
+        account_id: permit.account_id(),
+        host: host.name.clone(),
+        host_id: permit.host_id(),
+        target_address: host.address.clone(),
+        target_port: host.ssh.as_ref().map_or(22, |endpoint| endpoint.port),
+        source_ip: String::new(),
+        activity: permit.activity().to_owned(),
+        access_policy: permit.policy().to_owned(),
+        connection_profile: profile.name.clone(),
+        recording_mode: profile.recording,
+        notes: request.notes.clone().unwrap_or_default(),
+        ticket: request.ticket.clone().unwrap_or_default(),
+        requested_at: now,
+        terms,
+        node: None,
+        status: Status::Provisioning,
+        machine: serde_json::to_value(&machine).map_err(Problem::internal)?,
+    })
+}
+
+fn first_events(
+    caller: &Caller,
+    permit: &Permit,
+    now: DateTime<Utc>,
+) -> [(DateTime<Utc>, Event); 2] {
+    let requested = Event::Requested {
+        user: caller.viewer.name.clone(),
+        host: permit.host().name.clone(),
+        activity: permit.activity().to_owned(),
+    };
+    let authorised = Event::Authorised {
+        policy: permit.policy().to_owned(),
+        profile: permit.profile().name.clone(),
+    };
+    [(now, requested), (now, authorised)]
+}
+
+/// The session once a node has provisioned it, or as it stands when time is up.
+async fn provisioned(api: &Api, caller: &Caller, id: SessionId) -> Result<SessionRow, Problem> {
+    let mut hints = api.store.hints();
+    let give_up = Instant::now() + PROVISION_WAIT;
+    loop {
+        let row = api.store.session(&caller.viewer, &id.to_string()).await?;
+        let row =
+            row.ok_or_else(|| Problem::internal("a session just made cannot be seen by its user"))?;
+        let now = Instant::now();
+        if row.status != Status::Provisioning || now >= give_up {
+            return Ok(row);
+        }
+        // Whatever woke us, the row is read again; a burst of hints is no reason to read faster.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let _ = timeout_at((now + POLL).min(give_up), hints.recv()).await;
+    }
+}
+
+/// The line to type. Quoted: a connect string may hold what a shell would take apart.
+fn ssh_line(address: &str, session: &SessionRow) -> String {
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, "22"));
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let port = if port == "22" {
+        String::new()
+    } else {
+        format!("-p {port} ")
+    };
+    let activity = session.activity.replace(' ', "_");
+    format!(
+        "ssh {port}'{}+{activity}+{}@{host}'",
+        session.user, session.host
+    )
+}

@@ -1,0 +1,436 @@
+//! `GET /sessions/{id}/watch`: a live session over a WebSocket.
+//!
+//! Everything comes from the tape: first the screen as it is now, then what is added. Before the first byte is
+//! shown the watching is ordered like any command, so it stands in the audit trail and on the tape, and the user
+//! is told. The viewer's right is looked at again all the time.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use futures::SinkExt;
+use futures::stream::{SplitSink, SplitStream, StreamExt};
+use sallyport_domain::command::Command;
+use sallyport_domain::role::Act;
+use sallyport_recorder::{Entry, Screen, TapeError, TapeHeader, TapeTail, Timed};
+use sallyport_store::{ConnectionRow, SessionRow};
+use serde_json::json;
+use tokio::time::{Instant, timeout};
+
+use crate::caller::{Caller, on_session};
+use crate::command;
+use crate::input::Params;
+use crate::problem::Problem;
+use crate::state::Api;
+use crate::tapes;
+
+/// How often the tape is looked at.
+const POLL: Duration = Duration::from_millis(50);
+/// Most bytes of tape read at a time; also what one slow viewer costs in memory.
+const READ: usize = 256 * 1024;
+/// How often the viewer's right and the session are looked at again.
+const RECHECK: Duration = Duration::from_secs(2);
+/// A viewer who takes nothing for so long is gone.
+const SEND_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// `GET /sessions/{id}/watch`
+pub async fn watch(
+    caller: Caller,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    params: Params,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Problem> {
+    let session = caller.session(&api, &id, Act::WatchSessions).await?;
+    let params = params.known(&["token", "connection", "channel"], &[])?;
+    let channel = params.read("channel", "the number of a channel")?;
+    let connection = live_connection(&api, &session, params.get("connection")).await?;
+    let path = tapes::path(&api, &connection.tape)?;
+    let upgrade = upgrade.map_err(|_| {
+        Problem::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "connect with a WebSocket: this is a live stream",
+        )
+    })?;
+    let tasks = api.tasks.clone();
+    let watching = Watching {
+        api,
+        caller,
+        session,
+        connection,
+    };
+    let upgrade = upgrade.max_message_size(4096).max_frame_size(4096);
+    Ok(upgrade.on_upgrade(move |socket| tasks.track_future(watching.run(socket, path, channel))))
+}
+
+/// The connection to watch: the one named, else the newest that is open.
+async fn live_connection(
+    api: &Api,
+    session: &SessionRow,
+    named: Option<&str>,
+) -> Result<ConnectionRow, Problem> {
+    let all = api.store.connections(session.id).await?;
+    let open = all
+        .into_iter()
+        .filter(|connection| connection.closed_at.is_none());
+    let wanted = open.filter(|connection| named.is_none_or(|id| connection.id.to_string() == id));
+    let newest = wanted.max_by_key(|connection| connection.connected_at);
+    let connection = newest.ok_or_else(|| match session.status.is_final() {
+        true => Problem::conflict("the session has ended; see its recordings"),
+        false => {
+            Problem::conflict("nobody is connected to the session, so there is nothing to watch")
+        }
+    })?;
+    match connection.tape.is_empty() {
+        true => Err(Problem::conflict(
+            "the session is not recorded, and only what is recorded can be watched",
+        )),
+        false => Ok(connection),
+    }
+}
+
+/// One viewer of one connection.
+struct Watching {
+    api: Api,
+    caller: Caller,
+    session: SessionRow,
+    connection: ConnectionRow,
+}
+
+/// The viewer's end.
+type Sender = SplitSink<WebSocket, Message>;
+
+/// Why watching is over: what the viewer is told, if he is still there.
+enum Over {
+    Told(String),
+    Gone,
+}
+
+impl Watching {
+    async fn run(self, socket: WebSocket, path: PathBuf, channel: Option<u32>) {
+        let (mut sender, mut receiver) = socket.split();
+        let viewer = self.caller.viewer.name.clone();
+        let joined = Command::ViewerJoined {
+            viewer: viewer.clone(),
+        };
+        let over = match command::place(&self.api, &self.caller, &self.session, &joined).await {
+            Ok(_) => {
+                let over = self.follow(&mut sender, &mut receiver, path, channel).await;
+                self.leave(viewer).await;
+                over
+            }
+            Err(problem) => Over::Told(problem.detail().to_owned()),
+        };
+        if let Over::Told(reason) = over {
+            let _ = text(&mut sender, &json!({ "type": "end", "reason": reason })).await;
+        }
+        let _ = timeout(SEND_TIMEOUT, sender.close()).await;
+    }
+
+    /// Shows the tape until it ends, the viewer leaves, or may not watch any more.
+    async fn follow(
+        &self,
+        sender: &mut Sender,
+        receiver: &mut SplitStream<WebSocket>,
+        path: PathBuf,
+        channel: Option<u32>,
+    ) -> Over {
+        let mut view = match View::open(path, channel).await {
+            Ok(view) => view,
+            Err(error) => return broken(&error),
+        };
+        if let Err(over) = self.greet(sender, &mut view).await {
+            return over;
+        }
+        let mut look = tokio::time::interval(POLL);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut recheck_at = Instant::now() + RECHECK;
+        loop {
+            tokio::select! {
+                incoming = receiver.next() => match incoming {
+                    // Nothing a viewer sends means anything yet; only his leaving does.
+                    Some(Ok(Message::Text(_) | Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {}
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Over::Gone,
+                },
+                () = self.api.stopping.cancelled() => return Over::Told("the gateway is shutting down".to_owned()),
+                _ = look.tick() => {
+                    let shown = self.step(sender, &mut view).await;
+                    if let Err(over) = shown {
+                        return over;
+                    }
+                    if Instant::now() >= recheck_at {
+                        if let Err(over) = self.recheck().await {
+                            return over;
+                        }
+                        recheck_at = Instant::now() + RECHECK;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Shows what was added to the tape since the last look.
+    async fn step(&self, sender: &mut Sender, view: &mut View) -> Result<(), Over> {
+        let finished = view.finished();
+        let entries = view.read().await.map_err(|error| broken(&error))?;
+        let nothing = entries.is_empty();
+        let mut output = Vec::new();
+        for Timed { at, entry } in entries {
+            match entry {
+                Entry::Output { channel, data, .. } if view.shows(channel) => {
+                    output.extend_from_slice(&data)
+                }
+                Entry::Resize {
+                    channel,
+                    cols,
+                    rows,
+                } if view.shows(channel) => {
+                    flush(sender, &mut output).await?;
+                    text(
+                        sender,
+                        &json!({ "type": "resize", "cols": cols, "rows": rows }),
+                    )
+                    .await?;
+                }
+                Entry::ChannelOpened {
+                    channel,
+                    pty: Some((_, cols, rows)),
+                    ..
+                } if view.wants(channel) => {
+                    view.terminal = Some((channel, Screen::new(cols, rows)));
+                    self.greet(sender, view).await?;
+                }
+                Entry::ChannelClosed { channel } if view.shows(channel) => {
+                    flush(sender, &mut output).await?;
+                    view.terminal = None;
+                }
+                Entry::Marker(event) => {
+                    flush(sender, &mut output).await?;
+                    let at = view.header.started_at + at;
+                    let (level, kind) = (event.level().as_str(), event.code());
+                    let told = json!({ "type": "event", "at": at, "level": level, "kind": kind, "message": event.message() });
+                    text(sender, &told).await?;
+                }
+                Entry::Output { .. }
+                | Entry::Resize { .. }
+                | Entry::ChannelOpened { .. }
+                | Entry::ChannelClosed { .. }
+                | Entry::Input { .. }
+                | Entry::InputMasked { .. }
+                | Entry::InputRevealed { .. }
+                | Entry::InputKeptMasked { .. }
+                | Entry::Eof { .. }
+                | Entry::Exit { .. }
+                | Entry::Bulk { .. }
+                | Entry::BulkDigest { .. }
+                | Entry::Gap { .. }
+                | Entry::Unknown { .. } => {}
+            }
+        }
+        flush(sender, &mut output).await?;
+        // Finished before the last look, and nothing came with it: that was the end.
+        if finished && nothing {
+            Err(self.ended().await)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Tells which terminal is shown and paints it.
+    async fn greet(&self, sender: &mut Sender, view: &mut View) -> Result<(), Over> {
+        let Some((channel, screen)) = &mut view.terminal else {
+            return Ok(());
+        };
+        let (cols, rows) = screen.size();
+        let hello = json!({
+            "type": "hello", "session": self.session.id, "connection": self.connection.id,
+            "channel": channel, "cols": cols, "rows": rows,
+        });
+        let mut painted = screen.repaint();
+        text(sender, &hello).await?;
+        flush(sender, &mut painted).await
+    }
+
+    /// Still somebody who may watch, and a connection to be watched?
+    async fn recheck(&self) -> Result<(), Over> {
+        let unknown =
+            |_| Over::Told("the gateway cannot check your right to watch any more".to_owned());
+        let identity = self
+            .caller
+            .credential
+            .identity(&self.api)
+            .await
+            .map_err(unknown)?;
+        let viewer = identity
+            .filter(|who| !who.locked && !who.must_change_password)
+            .map(|who| who.viewer());
+        let seen = match &viewer {
+            Some(viewer) if viewer.may(Act::WatchSessions) => self
+                .api
+                .store
+                .session(viewer, &self.session.id.to_string())
+                .await
+                .map_err(|error| unknown(error.into()))?,
+            Some(_) | None => None,
+        };
+        let Some(session) = seen else {
+            return Err(Over::Told(
+                "you may not watch this session any more".to_owned(),
+            ));
+        };
+        if !session.status.is_final() {
+            return Ok(());
+        }
+        // Its node may have died without finishing the tape.
+        Err(Over::Told(
+            session
+                .close_reason
+                .unwrap_or_else(|| "the session has ended".to_owned()),
+        ))
+    }
+
+    async fn ended(&self) -> Over {
+        let session = self
+            .api
+            .store
+            .session(&self.caller.viewer, &self.session.id.to_string())
+            .await;
+        let reason = session
+            .ok()
+            .flatten()
+            .and_then(|session| session.close_reason);
+        Over::Told(reason.unwrap_or_else(|| "the connection has ended".to_owned()))
+    }
+
+    /// On record whatever happens: as an order while the session lives, else in the audit trail alone.
+    async fn leave(&self, viewer: String) {
+        let id = self.session.id.to_string();
+        let now = self
+            .api
+            .store
+            .session(&self.caller.viewer, &id)
+            .await
+            .ok()
+            .flatten();
+        let left = Command::ViewerLeft { viewer };
+        let done = match now {
+            Some(session) if session.status.is_final() => {
+                self.caller
+                    .note(
+                        &self.api,
+                        "session.viewer-left",
+                        on_session(&session, &id),
+                        json!({}),
+                    )
+                    .await
+            }
+            Some(session) => command::place(&self.api, &self.caller, &session, &left)
+                .await
+                .map(drop),
+            None => command::place(&self.api, &self.caller, &self.session, &left)
+                .await
+                .map(drop),
+        };
+        if let Err(problem) = done {
+            tracing::error!(session = %id, problem = problem.detail(), "that a viewer left could not be recorded");
+        }
+    }
+}
+
+/// The tape as one viewer sees it. Reading it blocks, so the tail wanders to a blocking thread and back.
+struct View {
+    tail: Option<TapeTail>,
+    header: TapeHeader,
+    /// The terminal shown: its channel, and the screen it had when it came into view.
+    terminal: Option<(u32, Screen)>,
+    wanted: Option<u32>,
+}
+
+impl View {
+    async fn open(path: PathBuf, wanted: Option<u32>) -> Result<Self, Fault> {
+        blocking(move || {
+            let mut tail = TapeTail::open(&path)?;
+            let live = Screen::of_live(&mut tail, wanted)?;
+            let header = tail.header().clone();
+            Ok(Self {
+                tail: Some(tail),
+                header,
+                terminal: live.map(|live| (live.channel, live.screen)),
+                wanted,
+            })
+        })
+        .await
+    }
+
+    async fn read(&mut self) -> Result<Vec<Timed>, Fault> {
+        let Some(mut tail) = self.tail.take() else {
+            return Err(Fault::Interrupted);
+        };
+        let (tail, entries) = blocking(move || {
+            let entries = tail.poll(READ)?;
+            Ok((tail, entries))
+        })
+        .await?;
+        self.tail = Some(tail);
+        Ok(entries)
+    }
+
+    fn finished(&self) -> bool {
+        self.tail.as_ref().is_some_and(TapeTail::finished)
+    }
+
+    fn shows(&self, channel: u32) -> bool {
+        self.terminal
+            .as_ref()
+            .is_some_and(|(shown, _)| *shown == channel)
+    }
+
+    fn wants(&self, channel: u32) -> bool {
+        self.terminal.is_none() && self.wanted.is_none_or(|wanted| wanted == channel)
+    }
+}
+
+/// Why a tape cannot be followed.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Tape(#[from] TapeError),
+    #[error("reading was interrupted")]
+    Interrupted,
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, TapeError> + Send + 'static,
+) -> Result<T, Fault> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(Fault::Interrupted),
+    }
+}
+
+fn broken(error: &Fault) -> Over {
+    tracing::error!(%error, "a tape could not be followed for a viewer");
+    Over::Told("the recording cannot be read".to_owned())
+}
+
+async fn text(sender: &mut Sender, value: &serde_json::Value) -> Result<(), Over> {
+    send(sender, Message::Text(value.to_string().into())).await
+}
+
+async fn flush(sender: &mut Sender, output: &mut Vec<u8>) -> Result<(), Over> {
+    if output.is_empty() {
+        return Ok(());
+    }
+    send(sender, Message::Binary(std::mem::take(output).into())).await
+}
+
+async fn send(sender: &mut Sender, message: Message) -> Result<(), Over> {
+    match timeout(SEND_TIMEOUT, sender.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Over::Gone),
+    }
+}

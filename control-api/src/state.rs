@@ -1,0 +1,58 @@
+//! What every handler shares.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sallyport_store::Store;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::limiter::Limiter;
+use crate::metrics::Metrics;
+
+/// What every handler shares; cheap to clone.
+#[derive(Clone)]
+pub struct Api(Arc<Shared>);
+
+/// The parts.
+pub struct Shared {
+    /// Where everything is remembered.
+    pub store: Store,
+    /// Where the tapes are; nothing outside it is ever read.
+    pub tape_dir: PathBuf,
+    /// How long a log-in lasts.
+    pub token_lifetime: Duration,
+    /// Where users' SSH clients connect, `host:port`.
+    pub ssh_address: String,
+    /// Against guessing.
+    pub limiter: Limiter,
+    /// For Prometheus.
+    pub metrics: Metrics,
+    /// Cancelled when the API goes down.
+    pub stopping: CancellationToken,
+    /// What must end before the API is down.
+    pub tasks: TaskTracker,
+}
+
+impl Api {
+    /// Shares the parts.
+    pub fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+
+    /// The present, for the store, which reads no clock itself. Microseconds, as they are stored.
+    pub fn now(&self) -> DateTime<Utc> {
+        let now = Utc::now();
+        DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
+    }
+}
+
+impl std::ops::Deref for Api {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

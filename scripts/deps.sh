@@ -1,0 +1,89 @@
+#!/bin/sh
+# Installs what is missing, asking nothing. `deps.sh run` for building and running, `deps.sh test` for the tests as well.
+# Without root and without sudo it says what to install.
+set -eu
+what=${1:-run}
+missing=
+
+# need PACKAGE COMMAND...: the package, if any of its commands is missing.
+need() {
+    package=$1
+    shift
+    for command in "$@"; do
+        if ! command -v "$command" >/dev/null 2>&1 && [ ! -x "/usr/sbin/$command" ]; then
+            missing="$missing $package"
+            return
+        fi
+    done
+}
+
+need gcc gcc
+need libc6-dev ld
+need patch patch
+need curl curl
+need ca-certificates update-ca-certificates
+need openssh-client ssh ssh-keygen
+need openssh-server sshd
+need util-linux setpriv setsid
+if [ "$what" = test ]; then
+    need sshpass sshpass
+    need asciinema asciinema
+    need rsync rsync
+    need git git
+    need tmux tmux
+    need python3 python3
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+fi
+
+if [ -n "$missing" ]; then
+    as_root=
+    if [ "$(id -u)" != 0 ]; then
+        if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+            as_root="sudo -n"
+        else
+            echo "These packages are missing:$missing" >&2
+            echo "Install them, for example: sudo apt-get install$missing" >&2
+            exit 1
+        fi
+    fi
+    if ! command -v apt-get >/dev/null 2>&1; then
+        echo "These programs are missing (Debian's package names):$missing" >&2
+        exit 1
+    fi
+    echo "installing:$missing"
+    # Only the programs are wanted: no service of these packages may open a door, now or at the next boot.
+    policy=/usr/sbin/policy-rc.d
+    ours=
+    if ! $as_root test -e $policy; then
+        printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null
+        $as_root chmod 755 $policy
+        ours=1
+    fi
+    log=$(mktemp)
+    status=0
+    {
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update &&
+            $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $missing
+    } >"$log" 2>&1 </dev/null || status=$?
+    [ -z "$ours" ] || $as_root rm -f $policy
+    if [ "$status" != 0 ]; then
+        tail -20 "$log" >&2
+        rm -f "$log"
+        echo "installing failed" >&2
+        exit 1
+    fi
+    rm -f "$log"
+    if [ -d /run/systemd/system ]; then
+        for service in ssh.service ssh.socket postgresql.service; do
+            case " $missing " in
+            *openssh-server*) $as_root systemctl disable --quiet "$service" 2>/dev/null || true ;;
+            *postgresql*) $as_root systemctl disable --quiet postgresql.service 2>/dev/null || true ;;
+            esac
+        done
+    fi
+fi
+
+if ! command -v cargo >/dev/null 2>&1 && [ ! -x "${HOME:-/}/.cargo/bin/cargo" ]; then
+    echo "Rust is missing: install Rust 1.95 or newer (cargo, rustc) from your distribution or with rustup" >&2
+    exit 1
+fi

@@ -1,0 +1,192 @@
+//! The server's configuration: a TOML file and the environment become one typed [`Config`], once.
+//!
+//! Every key of the file is also an environment variable, `SALLYPORT_<SECTION>_<KEY>`, and the
+//! environment wins. Unknown keys are errors. All complaints are reported, not only the first.
+
+mod file;
+mod settings;
+mod strings;
+mod values;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::failure::Failure;
+
+use settings::Settings;
+pub use strings::{Environment, Strings};
+
+/// Everything `sallyport serve` can be told.
+pub struct Config {
+    /// Keys, database and tapes live here; made with mode 0700.
+    pub data_dir: PathBuf,
+    /// `[ssh]`.
+    pub ssh: Ssh,
+    /// `[rdp]`: kept for the RDP proxy to come; nothing listens there yet.
+    pub rdp_listen: SocketAddr,
+    /// `[api]`.
+    pub api: Api,
+    /// `[store] url`.
+    pub store_url: String,
+    /// `[tapes]`.
+    pub tapes: Tapes,
+    /// `SALLYPORT_VAULT_KEY`: the vault's key as text, instead of the file `vault.key`.
+    pub vault_key: Option<Zeroizing<String>>,
+    /// `SALLYPORT_ADMIN_PASSWORD`: the first admin's password, instead of a one-time one.
+    pub admin_password: Option<Zeroizing<String>>,
+    /// `[serve]`.
+    pub serve: Serve,
+    /// `[log]`.
+    pub log: Log,
+}
+
+/// The SSH door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ssh {
+    /// Where clients connect to.
+    pub listen: SocketAddr,
+    /// Where users connect to, `host:port`, if that is not where it listens.
+    pub public_address: Option<String>,
+    /// Shown before authentication; none if empty.
+    pub banner: Option<String>,
+    /// How long a target may take to answer.
+    pub target_timeout: Duration,
+}
+
+/// The HTTPS door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Api {
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// PEM files of certificate and key; self-signed ones are made in the data folder without.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// How long a login is good for.
+    pub token_lifetime: Duration,
+}
+
+/// Where recordings go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tapes {
+    /// The folder.
+    pub dir: PathBuf,
+    /// New sessions are refused when less than this is free, in bytes.
+    pub min_free: u64,
+}
+
+/// How the server runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serve {
+    /// A declaration to apply at every start.
+    pub apply: Option<PathBuf>,
+    /// How long live sessions have to end when the server is told to stop.
+    pub grace: Duration,
+    /// This node's name in logs and lists.
+    pub node_name: String,
+}
+
+/// What is logged and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// A filter such as `info` or `sallyport_proxy=debug,info`.
+    pub filter: String,
+    /// One JSON object a line instead of text?
+    pub json: bool,
+}
+
+/// What the command line says about the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads file and environment. The error holds every complaint.
+    pub fn load(overrides: &Overrides, environment: &dyn Strings) -> Result<Self, Failure> {
+        let mut settings = Settings::default();
+        if let Some(path) = &overrides.config {
+            match std::fs::read_to_string(path) {
+                Ok(text) => file::read(&text, path, &mut settings),
+                Err(error) => settings.complain(format!(
+                    "{}: the configuration cannot be read: {error}",
+                    path.display()
+                )),
+            }
+        }
+        settings.read_environment(environment);
+        Self::build(overrides, settings)
+    }
+
+    fn build(overrides: &Overrides, mut from: Settings) -> Result<Self, Failure> {
+        let configured_dir = from.path("serve", "data_dir");
+        let data_dir = overrides
+            .data_dir
+            .clone()
+            .or(configured_dir)
+            .unwrap_or_else(|| PathBuf::from("data"));
+        let data_dir = std::path::absolute(&data_dir).unwrap_or(data_dir);
+        let config = Self {
+            ssh: Ssh {
+                listen: from.address("ssh", "listen", 2222),
+                public_address: from
+                    .text("ssh", "public_address")
+                    .filter(|address| !address.is_empty()),
+                banner: from.text("ssh", "banner").filter(|banner| !banner.is_empty()),
+                target_timeout: from.span("ssh", "target_timeout", Duration::from_secs(10)),
+            },
+            rdp_listen: from.address("rdp", "listen", 3390),
+            api: Api {
+                listen: from.address("api", "listen", 8443),
+                certificate: from.certificate(),
+                token_lifetime: from.span("api", "token_lifetime", Duration::from_secs(12 * 3600)),
+            },
+            store_url: from.store_url(&data_dir),
+            tapes: Tapes {
+                dir: from.tape_dir(&data_dir),
+                min_free: from.bytes("tapes", "min_free", 64 << 20),
+            },
+            vault_key: from.secret("vault", "key"),
+            admin_password: from.secret("admin", "password"),
+            serve: Serve {
+                apply: from.path("serve", "apply"),
+                grace: from.span("serve", "grace", Duration::from_secs(10)),
+                node_name: from
+                    .text("serve", "node_name")
+                    .filter(|name| !name.is_empty())
+                    .unwrap_or_else(host_name),
+            },
+            log: Log {
+                filter: from.text("log", "filter").unwrap_or_else(|| "info".to_owned()),
+                json: from.one_of("log", "format", &["text", "json"]) == "json",
+            },
+            data_dir,
+        };
+        from.finish(config)
+    }
+}
+
+/// The machine's name, for people; identity does not hang on it.
+fn host_name() -> String {
+    match std::fs::read_to_string("/proc/sys/kernel/hostname") {
+        Ok(name) if !name.trim().is_empty() => name.trim().to_owned(),
+        Ok(_) | Err(_) => "sallyport".to_owned(),
+    }
+}
+
+/// A path in SQLite's URL form; the characters that mean something in a URL are escaped.
+fn sqlite_url(path: &Path) -> String {
+    let escaped = path
+        .to_string_lossy()
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23");
+    format!("sqlite://{escaped}?mode=rwc")
+}
+
+#[cfg(test)]
+mod tests;

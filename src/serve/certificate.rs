@@ -1,0 +1,95 @@
+//! The API's certificate: the configured one, or one of our own for this machine.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use chrono::{Datelike as _, Utc};
+use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair};
+use zeroize::Zeroizing;
+
+use crate::failure::{Failure, OrFail as _};
+
+use super::data_dir::write_new;
+
+/// Who our own certificate is good for.
+const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+/// Years until our own certificate expires; clients are told to trust exactly this one.
+const YEARS: i32 = 10;
+
+/// A certificate with its key, as PEM.
+pub struct Certificate {
+    /// The chain.
+    pub certificate_pem: String,
+    /// The key.
+    pub private_key_pem: Zeroizing<String>,
+}
+
+/// Reads the configured files.
+pub fn read(certificate: &Path, private_key: &Path) -> Result<Certificate, Failure> {
+    Ok(Certificate {
+        certificate_pem: std::fs::read_to_string(certificate)
+            .or_fail(format!("api.certificate: {}", certificate.display()))?,
+        private_key_pem: std::fs::read_to_string(private_key)
+            .map(Zeroizing::new)
+            .or_fail(format!("api.private_key: {}", private_key.display()))?,
+    })
+}
+
+/// Reads our own files, or makes them. Without the key file the certificate is made anew.
+pub fn load_or_create(certificate: &Path, private_key: &Path) -> Result<Certificate, Failure> {
+    if private_key.exists() && certificate.exists() {
+        return read(certificate, private_key);
+    }
+    for path in [certificate, private_key] {
+        match std::fs::remove_file(path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(Failure::new(format!("{}: {error}", path.display()))),
+        }
+    }
+    let made = make()?;
+    // The key first: a certificate without its key would be trusted by clients in vain.
+    write_new(private_key, 0o600, made.private_key_pem.as_bytes()).or_fail(private_key.display())?;
+    write_new(certificate, 0o644, made.certificate_pem.as_bytes()).or_fail(certificate.display())?;
+    Ok(made)
+}
+
+fn make() -> Result<Certificate, Failure> {
+    let what = "making the API's certificate";
+    let key = KeyPair::generate().or_fail(what)?;
+    let names: Vec<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();
+    let mut parameters = CertificateParams::new(names).or_fail(what)?;
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, "Sallyport API");
+    parameters.distinguished_name = name;
+    parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let year = Utc::now().year();
+    // From the last year on: clocks of clients may be behind.
+    parameters.not_before = rcgen::date_time_ymd(year - 1, 1, 1);
+    parameters.not_after = rcgen::date_time_ymd(year + YEARS, 1, 1);
+    let certificate = parameters.self_signed(&key).or_fail(what)?;
+    Ok(Certificate {
+        certificate_pem: certificate.pem(),
+        private_key_pem: Zeroizing::new(key.serialize_pem()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn made_once_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (certificate, key) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
+        let first = load_or_create(&certificate, &key).ok().unwrap();
+        let second = load_or_create(&certificate, &key).ok().unwrap();
+        assert_eq!(first.certificate_pem, second.certificate_pem);
+        assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+
+        std::fs::remove_file(&key).unwrap();
+        let third = load_or_create(&certificate, &key).ok().unwrap();
+        assert_ne!(first.certificate_pem, third.certificate_pem);
+    }
+}

@@ -1,0 +1,165 @@
+//! `sallyport serve`: builds what runs, waits for a signal, drains.
+
+mod admin;
+mod certificate;
+mod data_dir;
+mod harden;
+mod logging;
+
+use std::time::Duration;
+
+use sallyport_control_api::ApiConfig;
+use sallyport_proxy::ProxyConfig;
+use sallyport_store::{Store, VaultKey};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{info, warn};
+
+use crate::apply;
+use crate::config::Config;
+use crate::failure::{Failure, OrFail as _};
+
+use data_dir::DataDir;
+
+/// Runs the server until it is told to stop.
+pub fn run(config: Config) -> Result<(), Failure> {
+    logging::start(&config.log)?;
+    harden::harden();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .or_fail("starting")?;
+    let outcome = runtime.block_on(serve(config));
+    // Whatever still runs has had its grace.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
+}
+
+async fn serve(config: Config) -> Result<(), Failure> {
+    // Before anything is open: a signal during the start is not lost.
+    let mut signals = Signals::new()?;
+    let data_dir = DataDir::open(&config.data_dir)?;
+    let _lock = data_dir.lock()?;
+    let store = open_store(&config).await?;
+    let outcome = with_store(&config, &data_dir, &store, &mut signals).await;
+    store.close().await;
+    outcome
+}
+
+async fn with_store(
+    config: &Config,
+    data_dir: &DataDir,
+    store: &Store,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    admin::ensure(store, config.admin_password.as_ref()).await?;
+    if let Some(path) = &config.serve.apply {
+        let changed = apply::at_start(store, path).await?;
+        info!(file = %path.display(), nouns.changed = changed, "the declaration is applied");
+    }
+    let proxy = sallyport_proxy::start(proxy_config(config, data_dir)?, store.clone())
+        .await
+        .or_fail("starting the SSH proxy")?;
+    let ssh_address = match &config.ssh.public_address {
+        Some(address) => address.clone(),
+        None => proxy.ssh_addr().to_string(),
+    };
+    let api = match start_api(config, data_dir, store, ssh_address).await {
+        Ok(api) => api,
+        Err(failure) => {
+            proxy.drain(Duration::ZERO).await;
+            return Err(failure);
+        }
+    };
+    info!(
+        ssh.addr = %proxy.ssh_addr(),
+        api.addr = %api.addr(),
+        data = %config.data_dir.display(),
+        "sallyport is ready"
+    );
+    let name = signals.first().await;
+    info!(signal = name, grace_s = config.serve.grace.as_secs(), "stopping: live sessions are told");
+    let drain = async {
+        proxy.drain(config.serve.grace).await;
+        api.stop().await;
+    };
+    tokio::select! {
+        () = drain => info!("stopped"),
+        name = signals.first() => {
+            // Tapes left open are finished at the next start.
+            warn!(signal = name, "a second signal: stopping without waiting");
+        }
+    }
+    Ok(())
+}
+
+/// Opens the configured store, with the vault's key.
+pub async fn open_store(config: &Config) -> Result<Store, Failure> {
+    let data_dir = DataDir::open(&config.data_dir)?;
+    let key = match &config.vault_key {
+        Some(text) => VaultKey::from_text(text).or_fail("SALLYPORT_VAULT_KEY")?,
+        None => VaultKey::load_or_create(&data_dir.vault_key()).or_fail("the vault")?,
+    };
+    Store::open(&config.store_url, key).await.or_fail("opening the store")
+}
+
+fn proxy_config(config: &Config, data_dir: &DataDir) -> Result<ProxyConfig, Failure> {
+    let host_key = sallyport_proxy::host_key::load_or_create(&data_dir.host_key())
+        .or_fail("the SSH host key")?;
+    Ok(ProxyConfig {
+        ssh_listen: config.ssh.listen,
+        banner: config.ssh.banner.clone(),
+        host_key,
+        tape_dir: config.tapes.dir.clone(),
+        min_free_bytes: config.tapes.min_free,
+        node: data_dir.node()?,
+        node_name: config.serve.node_name.clone(),
+        target_timeout: config.ssh.target_timeout,
+        ..ProxyConfig::default()
+    })
+}
+
+async fn start_api(
+    config: &Config,
+    data_dir: &DataDir,
+    store: &Store,
+    ssh_address: String,
+) -> Result<sallyport_control_api::RunningApi, Failure> {
+    let certificate = match &config.api.certificate {
+        Some((certificate, private_key)) => certificate::read(certificate, private_key)?,
+        None => certificate::load_or_create(&data_dir.certificate(), &data_dir.private_key())?,
+    };
+    let api = ApiConfig {
+        listen: config.api.listen,
+        certificate_pem: certificate.certificate_pem,
+        private_key_pem: certificate.private_key_pem,
+        tape_dir: config.tapes.dir.clone(),
+        token_lifetime: config.api.token_lifetime,
+        ssh_address,
+    };
+    sallyport_control_api::start(api, store.clone())
+        .await
+        .or_fail("starting the API")
+}
+
+/// What tells us to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).or_fail("listening for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).or_fail("listening for SIGINT")?,
+        })
+    }
+
+    /// The name of the next one.
+    async fn first(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The store itself: opening, closing, asking whether it answers.
+
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use sqlx::any::AnyPoolOptions;
+use sqlx::{Any, AnyPool, Executor, Transaction};
+use tokio::sync::{Semaphore, broadcast};
+use tokio::task::AbortHandle;
+use uuid::Uuid;
+
+use crate::error::StoreError;
+use crate::hint::{self, Hint};
+use crate::migrate;
+use crate::password::Passwords;
+use crate::sql::Tx;
+use crate::vault::VaultKey;
+
+/// The store. Clones share one set of connections.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) dialect: Dialect,
+    /// On SQLite one connection: writers wait for each other here, in order, and never meet
+    /// `SQLITE_BUSY`. On PostgreSQL the same pool as `reader`.
+    pub(crate) writer: AnyPool,
+    pub(crate) reader: AnyPool,
+    pub(crate) vault: VaultKey,
+    pub(crate) passwords: Passwords,
+    pub(crate) hints: broadcast::Sender<Hint>,
+    /// Turns of exports.
+    pub(crate) exports: Semaphore,
+    /// Tells our own notifications from those of others.
+    pub(crate) name: String,
+    listener: Option<AbortHandle>,
+}
+
+/// Which database it is. The few differences hang on this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+impl Dialect {
+    /// Begins a transaction that will write. On SQLite the lock is taken at once: taking it later
+    /// may fail when somebody else wrote in between.
+    pub(crate) fn begin_write(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN",
+        }
+    }
+
+    /// Begins a transaction that sees one instant of the database.
+    fn begin_snapshot(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN DEFERRED",
+            Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        }
+    }
+}
+
+/// Every commit reaches the disk before it is answered; readers never wait for the writer.
+const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+    PRAGMA busy_timeout = 5000; PRAGMA recursive_triggers = ON; PRAGMA secure_delete = ON;
+    PRAGMA journal_size_limit = 67108864";
+const SQLITE_READER: &str = "PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000; PRAGMA query_only = ON";
+
+const SQLITE_READERS: u32 = 6;
+const EXPORTS: usize = 2;
+const POSTGRES_CONNECTIONS: u32 = 10;
+const ACQUIRE: Duration = Duration::from_secs(10);
+
+impl Store {
+    /// Connects to `url` (`sqlite:///path?mode=rwc` or `postgres://…`) and brings the schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::BadUrl`], [`StoreError::SchemaTooNew`], or what the database says.
+    pub async fn open(url: &str, vault: VaultKey) -> Result<Self, StoreError> {
+        static DRIVERS: Once = Once::new();
+        DRIVERS.call_once(sqlx::any::install_default_drivers);
+        let (dialect, writer, reader) = if url.starts_with("sqlite:") {
+            let (writer, reader) = open_sqlite(url).await?;
+            (Dialect::Sqlite, writer, reader)
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let pool = open_postgres(url).await?;
+            (Dialect::Postgres, pool.clone(), pool)
+        } else {
+            return Err(bad_url(url, "it begins with neither sqlite: nor postgres:"));
+        };
+        let name = Uuid::now_v7().to_string();
+        let (hints, _) = broadcast::channel(hint::KEPT);
+        let listener = match dialect {
+            Dialect::Sqlite => None,
+            Dialect::Postgres => {
+                let listening = hint::listen(url.to_owned(), name.clone(), hints.clone());
+                Some(tokio::spawn(listening).abort_handle())
+            }
+        };
+        let passwords = Passwords::new();
+        let exports = Semaphore::new(EXPORTS);
+        let inner = Inner { dialect, writer, reader, vault, passwords, hints, exports, name, listener };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Closes every connection; what is under way is finished first.
+    pub async fn close(&self) {
+        self.inner.stop_listening();
+        self.inner.reader.close().await;
+        self.inner.writer.close().await;
+    }
+
+    /// Does the database answer?
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.inner.reader).await?;
+        Ok(())
+    }
+
+    /// Hints from now on. Who lags behind reads his tables again.
+    pub fn hints(&self) -> broadcast::Receiver<Hint> {
+        self.inner.hints.subscribe()
+    }
+
+    /// A transaction that writes.
+    pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
+        Ok(self.inner.writer.begin_with(self.inner.dialect.begin_write()).await?)
+    }
+
+    /// A transaction that sees one instant.
+    pub(crate) async fn snapshot(&self) -> Result<Transaction<'static, Any>, StoreError> {
+        Ok(self.inner.reader.begin_with(self.inner.dialect.begin_snapshot()).await?)
+    }
+}
+
+impl Inner {
+    fn stop_listening(&self) {
+        if let Some(listener) = &self.listener {
+            listener.abort();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop_listening();
+    }
+}
+
+fn bad_url(url: &str, problem: impl ToString) -> StoreError {
+    // Whatever stands before an @ may be a password.
+    let shown = match url.rsplit_once('@') {
+        Some((before, after)) => format!("{}://…@{after}", before.split(':').next().unwrap_or_default()),
+        None => url.to_owned(),
+    };
+    StoreError::BadUrl { url: shown, problem: problem.to_string() }
+}
+
+fn options(connections: u32, setup: &'static str) -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE)
+        // A connection keeps its prepared statements for as long as it lives.
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                if !setup.is_empty() {
+                    connection.execute(sqlx::raw_sql(setup)).await?;
+                }
+                Ok(())
+            })
+        })
+}
+
+async fn open_sqlite(url: &str) -> Result<(AnyPool, AnyPool), StoreError> {
+    let (path, mode) = sqlite_path(url)?;
+    if mode == "rwc" {
+        // Made here, because SQLite would make it readable for others; its journal files take the same mode.
+        let made = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+        made.map_err(|error| bad_url(url, format!("{path}: {error}")))?;
+    }
+    let url = format!("sqlite://{}?mode=rw", path.replace('%', "%25").replace('?', "%3f").replace('#', "%23"));
+    let writer = options(1, SQLITE_WRITER).min_connections(1).test_before_acquire(false).connect(&url).await?;
+    migrate::migrate(&writer, Dialect::Sqlite).await?;
+    let reader = options(SQLITE_READERS, SQLITE_READER).min_connections(1).test_before_acquire(false);
+    Ok((writer, reader.connect(&url).await?))
+}
+
+/// The absolute path in a SQLite address, and its mode.
+fn sqlite_path(url: &str) -> Result<(String, String), StoreError> {
+    let rest = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let mode = match parameters {
+        "" | "mode=rwc" => "rwc",
+        "mode=rw" => "rw",
+        _ => return Err(bad_url(url, "the only parameter is mode, rwc or rw")),
+    };
+    if path.is_empty() || path.contains(":memory:") {
+        return Err(bad_url(url, "it names no file"));
+    }
+    let absolute = std::path::absolute(path).map_err(|error| bad_url(url, error))?;
+    match absolute.into_os_string().into_string() {
+        Ok(path) => Ok((path, mode.to_owned())),
+        Err(_) => Err(bad_url(url, "its path is not UTF-8")),
+    }
+}
+
+async fn open_postgres(url: &str) -> Result<AnyPool, StoreError> {
+    let pool = options(POSTGRES_CONNECTIONS, "").min_connections(2).connect(url).await.map_err(|error| match error {
+        sqlx::Error::Configuration(problem) => bad_url(url, problem),
+        other => other.into(),
+    })?;
+    migrate::migrate(&pool, Dialect::Postgres).await?;
+    Ok(pool)
+}

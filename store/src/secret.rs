@@ -1,0 +1,144 @@
+//! Secrets of accounts: sealed on the way in, opened in one way only.
+
+use chrono::{DateTime, Utc};
+use sallyport_domain::event::Event;
+use sallyport_domain::id::{NounId, SessionId};
+use sallyport_domain::permit::Permit;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::error::StoreError;
+use crate::open::Store;
+use crate::session::append;
+use crate::sql::{Columns, Tx, micros};
+use crate::vault::{Place, Sealed, VaultError};
+
+/// What a secret is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SecretField {
+    /// A password.
+    Password,
+    /// A private key in OpenSSH or PEM form.
+    PrivateKey,
+}
+
+impl SecretField {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Password, Self::PrivateKey];
+
+    /// The name in the database and in events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::PrivateKey => "private_key",
+        }
+    }
+}
+
+/// A secret in clear, on its way to the target. Has no `Debug`, is wiped when dropped.
+pub struct OpenedSecret {
+    /// What it is.
+    pub field: SecretField,
+    /// Which version.
+    pub version: i64,
+    /// The secret.
+    pub value: Zeroizing<String>,
+}
+
+/// Seals a secret, unless it is the stored one already. Answers whether it is new.
+pub(crate) async fn put(
+    tx: &mut Tx,
+    store: &Store,
+    owner: NounId,
+    field: SecretField,
+    value: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let version = match get(tx, store, owner, field).await {
+        Ok(Some(stored)) if stored.value.as_bytes().ct_eq(value.as_bytes()).into() => return Ok(false),
+        Ok(Some(stored)) => stored.version + 1,
+        Ok(None) => 1,
+        // Declaring it again is how a damaged secret is mended.
+        Err(StoreError::Vault(VaultError::Tampered { .. } | VaultError::OtherKey { .. })) => {
+            version(tx, owner, field).await? + 1
+        }
+        Err(error) => return Err(error),
+    };
+    let id = owner.to_string();
+    let sealed = store.inner.vault.seal(Place { owner: &id, field: field.as_str(), version }, value)?;
+    sqlx::query(
+        "INSERT INTO secret (owner_id, field, version, key_id, sealed, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (owner_id, field) DO UPDATE SET version = $3, key_id = $4, sealed = $5, created_at = $6",
+    )
+    .bind(id)
+    .bind(field.as_str())
+    .bind(version)
+    .bind(sealed.key_id)
+    .bind(sealed.bytes)
+    .bind(micros(now))
+    .execute(&mut **tx)
+    .await?;
+    Ok(true)
+}
+
+async fn version(tx: &mut Tx, owner: NounId, field: SecretField) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT version FROM secret WHERE owner_id = $1 AND field = $2")
+        .bind(owner.to_string())
+        .bind(field.as_str())
+        .fetch_one(&mut **tx)
+        .await?;
+    row.int("version")
+}
+
+async fn get(
+    tx: &mut Tx,
+    store: &Store,
+    owner: NounId,
+    field: SecretField,
+) -> Result<Option<OpenedSecret>, StoreError> {
+    let id = owner.to_string();
+    let row = sqlx::query("SELECT version, key_id, sealed FROM secret WHERE owner_id = $1 AND field = $2")
+        .bind(id.as_str())
+        .bind(field.as_str())
+        .fetch_optional(&mut **tx)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let version = row.int("version")?;
+    let sealed = Sealed { key_id: row.text("key_id")?, bytes: row.bytes("sealed")? };
+    let value = store.inner.vault.open(Place { owner: &id, field: field.as_str(), version }, &sealed)?;
+    Ok(Some(OpenedSecret { field, version, value }))
+}
+
+impl Store {
+    /// Opens the secret of the permit's account; a private key if it has one, else its password.
+    /// The one way to a secret. The session's `secret.used` event is written in the same
+    /// transaction: there is no use without its trace.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSecret`], [`StoreError::Vault`], [`StoreError::NotFound`] for an unknown session.
+    pub async fn open_secret(
+        &self,
+        permit: &Permit,
+        session: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<OpenedSecret, StoreError> {
+        let mut tx = self.begin().await?;
+        let owner = permit.account_id();
+        let opened = match get(&mut tx, self, owner, SecretField::PrivateKey).await? {
+            Some(key) => Some(key),
+            None => get(&mut tx, self, owner, SecretField::Password).await?,
+        };
+        let account = permit.account();
+        let opened = opened.ok_or_else(|| StoreError::NoSecret { account: account.full_name() })?;
+        let event = Event::SecretUsed {
+            account: account.name.clone(),
+            host: permit.host().name.clone(),
+            field: opened.field.as_str().to_owned(),
+            version: opened.version,
+            permit: format!("{} / {}", permit.policy(), permit.activity()),
+        };
+        append(&mut tx, session, &[(now, event)]).await?;
+        self.commit(tx, &[]).await?;
+        Ok(opened)
+    }
+}

@@ -1,0 +1,85 @@
+//! Connections inside sessions.
+
+use chrono::{DateTime, Utc};
+use sallyport_domain::id::{ConnectionId, SessionId};
+use sqlx::any::AnyRow;
+
+use super::{ConnectionRow, NewConnection};
+use crate::error::StoreError;
+use crate::open::Store;
+use crate::sql::{Columns, clean, micros};
+
+impl Store {
+    /// A client was joined to a target.
+    ///
+    /// # Errors
+    /// [`StoreError::Constraint`] for an unknown session, [`StoreError::Exists`] if the id is taken.
+    pub async fn insert_connection(&self, new: &NewConnection) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO connection (id, session_id, source_ip, client, connected_at, tape)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(new.id.to_string())
+        .bind(new.session.to_string())
+        .bind(clean(&new.source_ip).into_owned())
+        .bind(clean(&new.client).into_owned())
+        .bind(micros(new.connected_at))
+        .bind(new.tape.as_str())
+        .execute(&mut *tx)
+        .await?;
+        self.commit(tx, &[]).await
+    }
+
+    /// A connection is over; one that is already stays as it is.
+    pub async fn close_connection(
+        &self,
+        id: ConnectionId,
+        at: DateTime<Utc>,
+        cause: &str,
+        bytes_in: u64,
+        bytes_out: u64,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "UPDATE connection SET closed_at = $2, cause = $3, bytes_in = $4, bytes_out = $5
+             WHERE id = $1 AND closed_at IS NULL",
+        )
+        .bind(id.to_string())
+        .bind(micros(at))
+        .bind(clean(cause).into_owned())
+        .bind(i64::try_from(bytes_in).unwrap_or(i64::MAX))
+        .bind(i64::try_from(bytes_out).unwrap_or(i64::MAX))
+        .execute(&mut *tx)
+        .await?;
+        self.commit(tx, &[]).await
+    }
+
+    /// The connections of a session, oldest first. Whether the viewer may see the session is asked
+    /// with [`Store::session`].
+    pub async fn connections(&self, session: SessionId) -> Result<Vec<ConnectionRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, session_id, source_ip, client, connected_at, closed_at, cause, bytes_in, bytes_out, tape
+             FROM connection WHERE session_id = $1 ORDER BY connected_at, id",
+        )
+        .bind(session.to_string())
+        .fetch_all(&self.inner.reader)
+        .await?;
+        rows.iter().map(read).collect()
+    }
+}
+
+fn read(row: &AnyRow) -> Result<ConnectionRow, StoreError> {
+    Ok(ConnectionRow {
+        id: row.parsed("id")?,
+        session: row.parsed("session_id")?,
+        source_ip: row.text("source_ip")?,
+        client: row.text("client")?,
+        connected_at: row.time("connected_at")?,
+        closed_at: row.time_or_null("closed_at")?,
+        cause: row.text_or_null("cause")?,
+        bytes_in: row.number("bytes_in")?,
+        bytes_out: row.number("bytes_out")?,
+        tape: row.text("tape")?,
+    })
+}

@@ -1,0 +1,123 @@
+//! A session's log.
+
+use chrono::{DateTime, Utc};
+use sallyport_domain::event::{Event, Level};
+use sallyport_domain::id::SessionId;
+use sqlx::any::AnyRow;
+
+use super::EventRow;
+use crate::error::StoreError;
+use crate::listing::{Filter, Listing, RowStream, SortKey, order};
+use crate::open::Store;
+use crate::query::{ListQuery, Page};
+use crate::sql::{Columns, Tx, clean, json, micros};
+
+/// Appends to the session's log. The session's row counts its lines, and is locked meanwhile, so
+/// that two writers never give the same number.
+pub(crate) async fn append(tx: &mut Tx, id: SessionId, events: &[(DateTime<Utc>, Event)]) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
+    let row = sqlx::query("UPDATE session SET events = events + $2 WHERE id = $1 RETURNING events")
+        .bind(id.to_string())
+        .bind(count)
+        .fetch_optional(&mut **tx)
+        .await?;
+    let row = row.ok_or_else(|| StoreError::NotFound { what: "session", name: id.to_string() })?;
+    write(tx, id, row.int("events")? - count + 1, events).await
+}
+
+/// Writes events with their numbers, from `line`.
+pub(super) async fn write(
+    tx: &mut Tx,
+    id: SessionId,
+    line: i64,
+    events: &[(DateTime<Utc>, Event)],
+) -> Result<(), StoreError> {
+    for (line, (at, event)) in (line..).zip(events) {
+        sqlx::query(
+            "INSERT INTO event (session_id, line, at, level, kind, message, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(id.to_string())
+        .bind(line)
+        .bind(micros(*at))
+        .bind(event.level().as_str())
+        .bind(event.code())
+        .bind(clean(&event.message()).into_owned())
+        .bind(json(event)?)
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
+const COLUMNS: &str = "line, at, level, kind, message, detail";
+
+const SORT: &[SortKey] = &[
+    SortKey { name: "line", sql: "line" },
+    SortKey { name: "at", sql: "at" },
+    SortKey { name: "level", sql: "level" },
+    SortKey { name: "kind", sql: "kind" },
+    SortKey { name: "message", sql: "message" },
+];
+
+impl Store {
+    /// Appends to a session's log.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for an unknown session.
+    pub async fn append_events(&self, id: SessionId, events: &[(DateTime<Utc>, Event)]) -> Result<(), StoreError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        append(&mut tx, id, events).await?;
+        self.commit(tx, &[]).await
+    }
+
+    /// A page of a session's log, by line. Filters: `q`, `level`, `kind`, `from`, `to`.
+    /// Whether the viewer may see the session is asked with [`Store::session`].
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownSort`].
+    pub async fn session_events(&self, id: SessionId, query: &ListQuery) -> Result<Page<EventRow>, StoreError> {
+        self.page(listing(id, query)?, query, read).await
+    }
+
+    /// All of a session's log.
+    pub fn export_events(&self, id: SessionId, query: &ListQuery) -> Result<RowStream<EventRow>, StoreError> {
+        self.export(listing(id, query)?, read)
+    }
+}
+
+fn listing(id: SessionId, query: &ListQuery) -> Result<Listing, StoreError> {
+    let mut filter = Filter::default();
+    filter.equal("session_id", Some(&id.to_string()));
+    filter.equal("kind", query.kind.as_deref());
+    if let Some(least) = query.level {
+        let levels = [Level::Debug, Level::Info, Level::Warn, Level::Error];
+        filter.one_of("level", levels.into_iter().filter(|level| *level >= least).map(Level::as_str));
+    }
+    if let Some(from) = query.from {
+        let from = filter.int(micros(from));
+        filter.and(format!("at >= {from}"));
+    }
+    if let Some(to) = query.to {
+        let to = filter.int(micros(to));
+        filter.and(format!("at <= {to}"));
+    }
+    filter.search(&["lower(message)", "kind"], &query.q);
+    Ok(Listing { columns: COLUMNS, from: "event", filter, order: order(&query.sort, "line", SORT, "line")? })
+}
+
+fn read(row: &AnyRow) -> Result<EventRow, StoreError> {
+    Ok(EventRow {
+        line: row.int("line")?,
+        at: row.time("at")?,
+        level: row.word("level")?,
+        kind: row.text("kind")?,
+        message: row.text("message")?,
+        detail: row.json("detail")?,
+    })
+}

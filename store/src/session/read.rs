@@ -1,0 +1,181 @@
+//! Sessions on their way out of the database.
+
+use sallyport_domain::close::CloseReason;
+use sallyport_domain::session::Times;
+use sallyport_domain::status::Status;
+use sqlx::any::AnyRow;
+
+use super::{NewSession, SessionRow, SessionType, SessionUpdate, StoredSession};
+use crate::error::StoreError;
+use crate::sql::Columns;
+
+/// The columns both readers below need.
+pub(super) const COLUMNS: &str = "s.id AS id, s.origin AS origin, s.kind AS kind, s.status AS status,
+    s.user_name AS user_name, s.first_name AS first_name, s.last_name AS last_name, s.email AS email,
+    s.identity_provider AS identity_provider, s.scope AS scope, s.login_account AS login_account,
+    s.account_id AS account_id, s.host AS host, s.host_id AS host_id, s.target_address AS target_address,
+    s.target_port AS target_port, s.source_ip AS source_ip, s.client AS client, s.activity AS activity,
+    s.access_policy AS access_policy, s.connection_profile AS connection_profile, s.recording_mode AS recording_mode,
+    s.notes AS notes, s.ticket AS ticket, s.terms AS terms, s.requested_at AS requested_at,
+    s.provisioned_at AS provisioned_at, s.connected_at AS connected_at, s.scheduled_end AS scheduled_end,
+    s.disconnected_at AS disconnected_at, s.ended_at AS ended_at, s.last_access_at AS last_access_at,
+    s.close_code AS close_code, s.close_reason AS close_reason, s.close_detail AS close_detail,
+    s.deadline_reason AS deadline_reason, s.lock_title AS lock_title, s.lock_message AS lock_message,
+    s.extensions_used AS extensions_used, s.node_id AS node_id, s.machine AS machine";
+
+fn status(row: &AnyRow) -> Result<Status, StoreError> {
+    let text = row.text("status")?;
+    Status::parse(&text).ok_or_else(|| StoreError::damaged("status", text))
+}
+
+pub(crate) fn kind(row: &AnyRow) -> Result<SessionType, StoreError> {
+    let text = row.text("kind")?;
+    SessionType::parse(&text).ok_or_else(|| StoreError::damaged("kind", text))
+}
+
+fn times(row: &AnyRow) -> Result<Times, StoreError> {
+    Ok(Times {
+        requested_at: row.time("requested_at")?,
+        provisioned_at: row.time_or_null("provisioned_at")?,
+        connected_at: row.time_or_null("connected_at")?,
+        scheduled_end: row.time_or_null("scheduled_end")?,
+        disconnected_at: row.time_or_null("disconnected_at")?,
+        ended_at: row.time_or_null("ended_at")?,
+    })
+}
+
+/// As people see it.
+pub(super) fn shown(row: &AnyRow) -> Result<SessionRow, StoreError> {
+    let (status, times, kind) = (status(row)?, times(row)?, kind(row)?);
+    let (login_account, target_address) = (row.text("login_account")?, row.text("target_address")?);
+    let target_port = row.number("target_port")?;
+    let lock_title = row.text_or_null("lock_title")?;
+    let mut shown = SessionRow {
+        id: row.parsed("id")?,
+        kind,
+        origin: row.word("origin")?,
+        status,
+        state_class: status.class(),
+        user: row.text("user_name")?,
+        first_name: row.text("first_name")?,
+        last_name: row.text("last_name")?,
+        email: row.text("email")?,
+        identity_provider: row.text("identity_provider")?,
+        scope: row.word("scope")?,
+        service_url: service_url(kind, &login_account, &target_address, target_port),
+        login_account,
+        account_id: row.parsed("account_id")?,
+        host: row.text("host")?,
+        host_id: row.parsed("host_id")?,
+        target_address,
+        target_port,
+        source_ip: row.text("source_ip")?,
+        client: row.text("client")?,
+        activity: row.text("activity")?,
+        access_policy: row.text("access_policy")?,
+        connection_profile: row.text("connection_profile")?,
+        recording_mode: row.word("recording_mode")?,
+        notes: row.text("notes")?,
+        ticket: row.text("ticket")?,
+        requested_at: times.requested_at,
+        provisioned_at: times.provisioned_at,
+        connected_at: times.connected_at,
+        scheduled_end: times.scheduled_end,
+        disconnected_at: times.disconnected_at,
+        ended_at: times.ended_at,
+        last_access_at: row.time_or_null("last_access_at")?,
+        duration_s: None,
+        close_reason: row.text_or_null("close_reason")?,
+        close_code: row.text_or_null("close_code")?,
+        locked: lock_title.is_some(),
+        lock_title,
+        lock_message: row.text_or_null("lock_message")?,
+        deadline_reason: row.word_or_null("deadline_reason")?,
+        extensions_used: row.number("extensions_used")?,
+        node: row.parsed_or_null("node_id")?,
+    };
+    shown.duration_s = times.ended_at.map(|end| shown.seconds_until(end));
+    Ok(shown)
+}
+
+/// Where it leads, as an address; never with a secret. Parts that would break it are written as `%XX`.
+fn service_url(kind: SessionType, account: &str, address: &str, port: u16) -> String {
+    let protocol = match kind {
+        SessionType::PamRdp => "rdp",
+        SessionType::Console | SessionType::WebSso | SessionType::Esso | SessionType::Pam | SessionType::PamSsh => "ssh",
+    };
+    let mut user = String::new();
+    for byte in account.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => user.push(char::from(byte)),
+            _ => user.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    let bracketed = address.contains(':') && !address.starts_with('[');
+    let address = if bracketed { format!("[{address}]") } else { address.to_owned() };
+    format!("{protocol}://{user}@{address}:{port}")
+}
+
+/// As the node that owns it needs it.
+pub(super) fn stored(row: &AnyRow) -> Result<StoredSession, StoreError> {
+    let (status, times) = (status(row)?, times(row)?);
+    let machine: serde_json::Value = row.json("machine")?;
+    let session = NewSession {
+        id: row.parsed("id")?,
+        origin: row.word("origin")?,
+        kind: kind(row)?,
+        user: row.text("user_name")?,
+        first_name: row.text("first_name")?,
+        last_name: row.text("last_name")?,
+        email: row.text("email")?,
+        identity_provider: row.text("identity_provider")?,
+        scope: row.word("scope")?,
+        login_account: row.text("login_account")?,
+        account_id: row.parsed("account_id")?,
+        host: row.text("host")?,
+        host_id: row.parsed("host_id")?,
+        target_address: row.text("target_address")?,
+        target_port: row.number("target_port")?,
+        source_ip: row.text("source_ip")?,
+        activity: row.text("activity")?,
+        access_policy: row.text("access_policy")?,
+        connection_profile: row.text("connection_profile")?,
+        recording_mode: row.word("recording_mode")?,
+        notes: row.text("notes")?,
+        ticket: row.text("ticket")?,
+        requested_at: times.requested_at,
+        terms: row.json("terms")?,
+        node: row.parsed_or_null("node_id")?,
+        status,
+        machine: machine.clone(),
+    };
+    let state = SessionUpdate {
+        status,
+        times,
+        close_reason: row.json_or_null::<CloseReason>("close_detail")?,
+        deadline_reason: row.word_or_null("deadline_reason")?,
+        locked: row.text_or_null("lock_title")?.zip(row.text_or_null("lock_message")?),
+        last_access_at: row.time_or_null("last_access_at")?,
+        extensions_used: row.number("extensions_used")?,
+        source_ip: Some(row.text("source_ip")?).filter(|ip| !ip.is_empty()),
+        client: Some(row.text("client")?).filter(|client| !client.is_empty()),
+        machine,
+    };
+    Ok(StoredSession { session, state })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn service_urls_can_be_parsed() {
+        for (account, address, expected) in [
+            ("deploy", "web-01", "ssh://deploy@web-01:22"),
+            ("CORP\\svc@x", "10.0.0.1", "ssh://CORP%5Csvc%40x@10.0.0.1:22"),
+            ("root", "fd00::1", "ssh://root@[fd00::1]:22"),
+        ] {
+            assert_eq!(service_url(SessionType::PamSsh, account, address, 22), expected);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The store on both databases: every test here runs on each.
+
+mod access;
+mod audit;
+mod commands;
+mod data;
+mod harness;
+mod latency;
+mod nouns;
+mod policy;
+mod sessions;

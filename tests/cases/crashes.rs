@@ -1,0 +1,205 @@
+//! `kill -9`, restarts, SIGTERM: what the client saw is on the tape, and every session ends with its reason.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rand::Rng;
+use sallyport_recorder::verify;
+use sallyport_tests::harness::{Daemon, Gateway, recorded_output, run, tapes, wait_until};
+use serde_json::json;
+
+use super::{SOON, events, text};
+
+#[test]
+fn nothing_the_client_saw_is_missing_after_kill_9() {
+    let gateway = Gateway::start();
+    let admin = || gateway.api("bob");
+    for round in 0..6u32 {
+        let seen = gateway.dir().join(format!("seen-{round}"));
+        // A terminal floods without an end; a command stays below what is recorded in full.
+        let mut client = match round % 2 {
+            0 => gateway
+                .ssh("alice+web")
+                .terminal("stty -onlcr; seq 1 100000000"),
+            _ => gateway
+                .ssh("alice+web")
+                .command("for i in $(seq 1 400); do seq $i 1 $((i+2000)); sleep 0.01; done"),
+        };
+        client
+            .stdin(Stdio::null())
+            .stdout(fs::File::create(&seen).unwrap())
+            .stderr(Stdio::null());
+        let mut client = Daemon::spawn(client);
+        wait_until("output comes", SOON, || {
+            fs::metadata(&seen).is_ok_and(|file| file.len() > 0)
+        });
+        let session = gateway.session_with(&admin(), "web", "Logged In");
+        std::thread::sleep(Duration::from_millis(rand::rng().random_range(20..900)));
+        gateway.kill();
+        client.wait(SOON).expect("the client notices");
+        let seen = fs::read(&seen).unwrap();
+        let tape = tapes(gateway.data()).pop().unwrap();
+        let held = recorded_output(&tape);
+        assert!(!seen.is_empty());
+        assert!(
+            held.starts_with(&seen),
+            "round {round}: the client saw {} bytes, the tape holds {}, alike up to {}",
+            seen.len(),
+            held.len(),
+            seen.iter().zip(&held).take_while(|(a, b)| a == b).count()
+        );
+        gateway.launch();
+        let report = verify(&tape).unwrap();
+        assert!(
+            report.is_whole() && report.finished(),
+            "the tape is finished at the next start: {report:?}"
+        );
+        assert!(
+            recorded_output(&tape).starts_with(&seen),
+            "finishing it must lose nothing"
+        );
+        let api = admin();
+        let session = api
+            .get(&format!("/api/v1/sessions/{}", text(&session, "id")))
+            .expect(200)
+            .json();
+        assert_eq!(
+            (
+                text(&session, "close_code"),
+                session["ended_at"].is_string()
+            ),
+            ("node_lost", true),
+            "{session:#}"
+        );
+        let log = events(&api, text(&session, "id"));
+        assert!(
+            log.iter()
+                .any(|event| event["kind"] == "recording.recovered"),
+            "{log:#?}"
+        );
+    }
+    run(gateway.cli("admin", &["audit", "verify"]), SOON).ok();
+}
+
+#[test]
+fn an_api_session_survives_a_restart_and_still_has_its_deadline() {
+    let gateway = Gateway::builder()
+        .profile("{ name: brief, max_duration: 25s, recording: strict }")
+        .host(
+            sallyport_tests::harness::HostSpec::new(
+                "brief",
+                sallyport_tests::harness::Target::shared().port(),
+            )
+            .profiles(&["brief"]),
+        )
+        .start();
+    let made = gateway
+        .api("alice")
+        .post("/api/v1/sessions", json!({ "host": "brief" }))
+        .expect(201)
+        .json();
+    let session = made.get("session").unwrap_or(&made).clone();
+    let end = super::time(&session, "scheduled_end");
+    gateway.kill();
+    gateway.launch();
+    let admin = gateway.api("bob");
+    let show = || {
+        admin
+            .get(&format!("/api/v1/sessions/{}", text(&session, "id")))
+            .expect(200)
+            .json()
+    };
+    assert_eq!(show()["status"], "Available");
+    let live = gateway.shell("alice+brief");
+    assert_eq!(show()["status"], "Logged In", "it is the same session");
+    assert_eq!(super::time(&show(), "scheduled_end"), end);
+    live.wait_closed(Duration::from_secs(30));
+    let late = (chrono::Utc::now() - end).num_milliseconds();
+    assert!((-100..=1000).contains(&late), "cut {late} ms after the end");
+}
+
+#[test]
+fn sigterm_tells_closes_and_finishes() {
+    let gateway = Gateway::start();
+    let tty = gateway.shell("alice+web");
+    tty.line("echo here-$((40+2))");
+    tty.wait_screen("here-42", SOON);
+    let mut flood = gateway.ssh("alice+effort").command("cat /dev/zero");
+    flood
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(gateway.dir().join("flood")).unwrap());
+    let mut flood = Daemon::spawn(flood);
+    gateway.session_with(&gateway.api("bob"), "effort", "Logged In");
+    let took = gateway.terminate(Duration::from_secs(20));
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    tty.wait_closed(SOON);
+    assert!(
+        tty.output().contains("The gateway is shutting down"),
+        "{:?}",
+        tty.output()
+    );
+    assert!(flood.wait(SOON).is_some_and(|status| !status.success()));
+    assert!(
+        fs::read_to_string(gateway.dir().join("flood"))
+            .unwrap()
+            .contains("shutting down")
+    );
+    for tape in tapes(gateway.data()) {
+        let report = verify(&tape).unwrap();
+        assert!(report.is_whole() && report.finished(), "{report:?}");
+    }
+    gateway.launch();
+    for host in ["web", "effort"] {
+        let session = gateway.newest_session(&gateway.api("bob"), host).unwrap();
+        assert_eq!(text(&session, "close_code"), "drain", "{session:#}");
+        assert!(session["ended_at"].is_string());
+    }
+}
+
+#[test]
+fn a_restart_keeps_keys_data_and_logins() {
+    let gateway = Gateway::start();
+    gateway.ssh("alice+web").exec("true").ok();
+    let admin = gateway.api("bob");
+    let sessions = admin.get("/api/v1/sessions").json()["total"].clone();
+    gateway.terminate(SOON);
+    gateway.launch();
+    // The same host key: the client's known hosts, now strict, still fit.
+    gateway
+        .ssh("alice+web")
+        .option("StrictHostKeyChecking=yes")
+        .exec("true")
+        .ok();
+    assert_eq!(
+        admin.get("/api/v1/sessions").expect(200).json()["total"].as_u64(),
+        sessions.as_u64().map(|n| n + 1)
+    );
+}
+
+#[test]
+fn two_kills_in_a_row_are_as_good_as_one() {
+    let gateway = Gateway::start();
+    let tty = gateway.shell("alice+web");
+    tty.line("seq 1 2000");
+    tty.wait_for("2000", SOON);
+    gateway.kill();
+    // Killed again while it starts.
+    for pause in [15, 60, 120] {
+        let mut again = gateway.program();
+        again
+            .args(["serve", "--config"])
+            .arg(gateway.dir().join("sallyport.toml"))
+            .arg("--data-dir")
+            .arg(gateway.data());
+        again.stdout(Stdio::null()).stderr(Stdio::null());
+        let daemon = Daemon::spawn(again);
+        std::thread::sleep(Duration::from_millis(pause));
+        drop(daemon);
+    }
+    gateway.launch();
+    let report = verify(&tapes(gateway.data()).pop().unwrap()).unwrap();
+    assert!(report.is_whole() && report.finished(), "{report:?}");
+    gateway.ssh("alice+web").exec("true").ok();
+    run(gateway.cli("admin", &["audit", "verify"]), SOON).ok();
+}

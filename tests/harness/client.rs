@@ -1,0 +1,59 @@
+use std::future::Future;
+use std::sync::Arc;
+
+use russh::client::{self, Handle, Msg};
+use russh::keys::PublicKeyOrCertificate;
+use russh::{Channel, Preferred, cipher};
+
+use super::passwords;
+
+/// An SSH client in this process: for what no command line client does, and for clients by the hundred.
+pub struct Client {
+    handle: Handle<Anyone>,
+}
+
+/// Believes every host key: all is on loopback.
+pub struct Anyone;
+
+impl client::Handler for Anyone {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, _: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
+        Ok(true)
+    }
+}
+
+impl Client {
+    /// Runs a conversation to its end.
+    pub fn block<T>(conversation: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(conversation)
+    }
+
+    /// Logs in as `login` with the password of a user of the test world.
+    pub async fn password(port: u16, login: &str, user: &str) -> Self {
+        let mut preferred = Preferred::default();
+        preferred.cipher = vec![cipher::AES_256_GCM].into();
+        let config = Arc::new(client::Config {
+            preferred,
+            ..client::Config::default()
+        });
+        let mut handle = client::connect(config, ("127.0.0.1", port), Anyone)
+            .await
+            .unwrap();
+        let answer = handle
+            .authenticate_password(login, passwords(user))
+            .await
+            .unwrap();
+        assert!(answer.success(), "{login} is not let in");
+        Self { handle }
+    }
+
+    /// Opens a session channel.
+    pub async fn session(&self) -> Channel<Msg> {
+        self.handle.channel_open_session().await.unwrap()
+    }
+}

@@ -1,0 +1,31 @@
+//! What the cases and the benchmark stand on.
+
+mod api;
+mod client;
+mod eventually;
+mod gateway;
+mod peers;
+mod ports;
+mod postgres;
+mod process;
+mod ssh;
+mod tapes;
+mod target;
+mod tty;
+mod watcher;
+mod world;
+
+pub use api::{Answer, Api};
+pub use client::Client;
+pub use eventually::{eventually, wait_until};
+pub use gateway::{Gateway, GatewayBuilder, product};
+pub use peers::{Peer, PeerKind};
+pub use ports::free_port;
+pub use postgres::Postgres;
+pub use process::{Daemon, Done, run, run_with_input, signal, tool};
+pub use ssh::Ssh;
+pub use tapes::{entries, recorded_input, recorded_output, tapes};
+pub use target::{ACCOUNT, ACCOUNT_PASSWORD, KEY_ACCOUNT, Target};
+pub use tty::Tty;
+pub use watcher::{Frame, Watcher};
+pub use world::{HostSpec, World, passwords};
