@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 PATH="$PATH:${HOME:-/}/.cargo/bin:/usr/sbin"
 data=${DATA:-data}
 port=${TARGET_PORT:-2200}
-sallyport=target/release/sallyport
+sallyport=${SALLYPORT_BINARY:-target/release/sallyport}
 server=
 target=
 
@@ -30,6 +30,7 @@ trap 'exit 0' INT TERM
 
 build() {
     scripts/deps.sh run
+    [ -z "${SALLYPORT_BINARY:-}" ] || return 0
     patches/apply.sh
     cargo build --release --quiet --bin sallyport
 }

@@ -37,7 +37,13 @@ pub struct Server {
     #[arg(long, global = true, value_name = "URL", env = "SALLYPORT_URL")]
     pub url: Option<String>,
     /// A token of `sallyport login`, or an application's API key
-    #[arg(long, global = true, value_name = "TOKEN", env = "SALLYPORT_TOKEN", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "TOKEN",
+        env = "SALLYPORT_TOKEN",
+        hide_env_values = true
+    )]
     pub token: Option<String>,
     /// A PEM file with the certificate to trust; the system's certificates without it
     #[arg(long, global = true, value_name = "FILE", env = "SALLYPORT_CA")]
@@ -237,7 +243,9 @@ pub enum Recordings {
     /// List recordings
     List(Paging),
     /// Play a recording in this terminal
-    #[command(after_help = "Keys: space pause, left/right seek 5 s, + and - speed, i skip idle time, q quit.")]
+    #[command(
+        after_help = "Keys: space pause, left/right seek 5 s, + and - speed, i skip idle time, q quit."
+    )]
     Replay {
         /// A connection's or session's id, or a .tape file
         recording: String,
@@ -330,7 +338,12 @@ mod tests {
         while let Some(command) = open.pop() {
             assert!(command.get_about().is_some(), "{}", command.get_name());
             for argument in command.get_arguments() {
-                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} {}",
+                    command.get_name(),
+                    argument.get_id()
+                );
             }
             open.extend(command.get_subcommands().cloned());
         }

@@ -31,14 +31,6 @@ impl Failure {
         }
     }
 
-    /// The same failure behind what was being done: `reading x: no such file`.
-    pub fn context(mut self, what: impl fmt::Display) -> Self {
-        for line in &mut self.lines {
-            *line = format!("{what}: {line}");
-        }
-        self
-    }
-
     /// What the process exits with.
     pub fn code(&self) -> u8 {
         self.code
@@ -82,14 +74,8 @@ mod tests {
 
     #[test]
     fn every_line_names_the_program() {
-        let failure = Failure::all(["a", "b"]).context("reading x");
-        assert_eq!(
-            failure.to_string(),
-            "sallyport: reading x: a\nsallyport: reading x: b"
-        );
-        assert_eq!(
-            failure.to_json(),
-            json!({ "errors": ["reading x: a", "reading x: b"] })
-        );
+        let failure = Failure::all(["a", "b"]);
+        assert_eq!(failure.to_string(), "sallyport: a\nsallyport: b");
+        assert_eq!(failure.to_json(), json!({ "errors": ["a", "b"] }));
     }
 }

@@ -67,5 +67,7 @@ fn archive(common: &Common, overrides: &Overrides) -> Result<Archive, Failure> {
     if common.server.is_named() {
         return Ok(Archive::Server(Client::new(&common.server)?));
     }
-    Ok(Archive::Folder(Config::load(overrides, &Environment)?.tapes.dir))
+    Ok(Archive::Folder(
+        Config::load(overrides, &Environment)?.tapes.dir,
+    ))
 }

@@ -65,12 +65,23 @@ pub fn time(row: &Value, name: &str) -> String {
 
 /// A list of the API as a table, with how much of it is shown.
 pub fn page(list: &Value, headline: &[&str], row: impl Fn(&Value) -> Vec<String>) -> String {
-    let items = list.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+    let items = list
+        .get("items")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
     let rows: Vec<Vec<String>> = items.iter().map(row).collect();
-    let total = list.get("total").and_then(Value::as_u64).unwrap_or(rows.len() as u64);
+    let total = list
+        .get("total")
+        .and_then(Value::as_u64)
+        .unwrap_or(rows.len() as u64);
     let mut text = table(headline, &rows);
     if total > rows.len() as u64 {
-        text.push_str(&format!("page {}: {} of {total}\n", field(list, "page"), rows.len()));
+        text.push_str(&format!(
+            "page {}: {} of {total}\n",
+            field(list, "page"),
+            rows.len()
+        ));
     }
     text
 }
@@ -80,7 +91,8 @@ pub fn fields(object: &Value) -> String {
     let Some(object) = object.as_object() else {
         return object.to_string();
     };
-    let widest = object.keys().map(String::len).max().unwrap_or(0);
+    let shown = object.iter().filter(|(_, value)| !value.is_null());
+    let widest = shown.map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text = String::new();
     for (name, value) in object {
         let value = match value {
@@ -104,12 +116,18 @@ mod tests {
         let text = page(&list, &["A", "AT", "N"], |row| {
             vec![field(row, "a"), time(row, "at"), field(row, "none")]
         });
-        assert_eq!(text, "A  AT                   N\nx  2026-01-31 12:00:00\npage 1: 1 of 7\n");
+        assert_eq!(
+            text,
+            "A  AT                   N\nx  2026-01-31 12:00:00\npage 1: 1 of 7\n"
+        );
     }
 
     #[test]
     fn objects_line_up_without_their_nulls() {
         let object = json!({"id": "1", "locked": false, "ended_at": null, "status": "Logged In"});
-        assert_eq!(fields(&object), "id      1\nlocked  false\nstatus  Logged In\n");
+        assert_eq!(
+            fields(&object),
+            "id      1\nlocked  false\nstatus  Logged In\n"
+        );
     }
 }

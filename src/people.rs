@@ -36,7 +36,9 @@ fn new_password() -> Result<Zeroizing<String>, Failure> {
     if prompt::somebody_types() {
         let again = prompt::ask_secret("Once more: ")?;
         if *again != *new {
-            return Err(Failure::new("the two passwords differ; run `sallyport login` again"));
+            return Err(Failure::new(
+                "the two passwords differ; run `sallyport login` again",
+            ));
         }
     }
     Ok(new)
@@ -65,22 +67,34 @@ pub fn audit(client: &Client, command: &Audit, output: Output) -> Result<(), Fai
             }
             let list = client.get("audit", &parameters)?;
             output.show(&list, |list| {
-                page(list, &["SEQ", "TIME", "USER", "FROM", "ACTION", "OBJECT"], |row| {
-                    vec![
-                        field(row, "seq"),
-                        time(row, "at"),
-                        field(row, "user"),
-                        field(row, "ip"),
-                        field(row, "action"),
-                        format!("{} {}", field(row, "object_kind"), field(row, "object_name")),
-                    ]
-                })
+                page(
+                    list,
+                    &["SEQ", "TIME", "USER", "FROM", "ACTION", "OBJECT"],
+                    |row| {
+                        vec![
+                            field(row, "seq"),
+                            time(row, "at"),
+                            field(row, "user"),
+                            field(row, "ip"),
+                            field(row, "action"),
+                            format!(
+                                "{} {}",
+                                field(row, "object_kind"),
+                                field(row, "object_name")
+                            ),
+                        ]
+                    },
+                )
             })
         }
         Audit::Verify => {
             let report = client.get("audit/verify", &[])?;
             output.show(&report, |report| {
-                format!("{} entries, head {}", field(report, "entries"), field(report, "head"))
+                format!(
+                    "{} entries, head {}",
+                    field(report, "entries"),
+                    field(report, "head")
+                )
             })?;
             match report.get("fault").filter(|fault| !fault.is_null()) {
                 None => Ok(()),

@@ -36,15 +36,22 @@ fn show(what: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let mut out = std::io::stderr().lock();
-    out.write_all(what.as_bytes()).and_then(|()| out.flush()).or_fail("asking")
+    out.write_all(what.as_bytes())
+        .and_then(|()| out.flush())
+        .or_fail("asking")
 }
 
 fn read_line() -> Result<Zeroizing<String>, Failure> {
     let mut line = Zeroizing::new(String::new());
-    let read = std::io::stdin().lock().read_line(&mut line).or_fail("reading the answer")?;
+    let read = std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .or_fail("reading the answer")?;
     if read == 0 {
         line.zeroize();
-        return Err(Failure::new("no answer was given; type it, or pipe it in as a line"));
+        return Err(Failure::new(
+            "no answer was given; type it, or pipe it in as a line",
+        ));
     }
     while line.ends_with(['\n', '\r']) {
         line.pop();

@@ -17,7 +17,9 @@ pub fn table(headline: &[&str], rows: &[Vec<String>]) -> String {
         let mut row = String::new();
         for (column, cell) in cells.enumerate() {
             let clean: String = cell.chars().map(printable).collect();
-            let pad = widths.get(column).map_or(0, |widest| widest.saturating_sub(width(cell)));
+            let pad = widths
+                .get(column)
+                .map_or(0, |widest| widest.saturating_sub(width(cell)));
             row.push_str(&clean);
             row.push_str(&" ".repeat(pad + 2));
         }

@@ -12,6 +12,8 @@ use crate::problem::Problem;
 
 /// Largest body read, in bytes.
 pub const BODY_LIMIT: usize = 1024 * 1024;
+/// A body up to this size is read before anybody asks for it.
+const SMALL_BODY: usize = 64 * 1024;
 /// Longest wait for a whole body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -57,14 +59,41 @@ async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Prob
                 format!("the body is larger than {BODY_LIMIT} bytes"),
             ))
         }
-        Ok(Err(_)) => Err(Problem::bad_request(
-            "the body could not be read to its end",
-        )),
-        Err(_) => Err(Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "the body did not arrive in time",
-        )),
+        Ok(Err(_)) => Err(cut_short()),
+        Err(_) => Err(too_slow()),
     }
+}
+
+/// Reads a small body at once, whoever sent it. A request that is refused without its body being read would
+/// cost the client its connection, and perhaps the answer.
+pub async fn settled(request: Request) -> Result<Request, Problem> {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    if !chunked && length.is_none_or(|length| length == 0 || length > SMALL_BODY) {
+        return Ok(request);
+    }
+    let (parts, body) = request.into_parts();
+    match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, SMALL_BODY)).await {
+        Ok(Ok(bytes)) => Ok(Request::from_parts(parts, bytes.into())),
+        Ok(Err(_)) if chunked => Err(Problem::new(
+            StatusCode::LENGTH_REQUIRED,
+            format!("a body of more than {SMALL_BODY} bytes needs a Content-Length"),
+        )),
+        Ok(Err(_)) => Err(cut_short()),
+        Err(_) => Err(too_slow()),
+    }
+}
+
+fn cut_short() -> Problem {
+    Problem::bad_request("the body could not be read to its end")
+}
+
+fn too_slow() -> Problem {
+    Problem::new(
+        StatusCode::REQUEST_TIMEOUT,
+        "the body did not arrive in time",
+    )
 }
 
 fn media_type(headers: &HeaderMap) -> Option<String> {

@@ -4,13 +4,13 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use sallyport_domain::declared::{
     AccessPolicy, Account, Activity, Application, ConnectionProfile, Group, Host, Scope, User,
 };
 
-use crate::input::BODY_LIMIT;
+use crate::input::{BODY_LIMIT, settled};
 use crate::nouns::{self, Noun};
 use crate::problem::Problem;
 use crate::sessions::orders::{End, Extend, Lock, Message, Order, Terminate, Unlock};
@@ -116,7 +116,10 @@ async fn wrong_method(method: Method, uri: Uri) -> Problem {
 
 /// Counts every answer, and keeps answers out of caches and from being taken for what they are not.
 async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    let mut response = match settled(request).await {
+        Ok(request) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    };
     api.metrics.request(response.status().as_u16());
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

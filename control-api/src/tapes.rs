@@ -42,11 +42,11 @@ pub async fn download(path: &Path, name: &str) -> Result<Response, Problem> {
         let read = part.read_to_end(&mut piece).await?;
         Ok::<_, io::Error>((read > 0).then(|| (Bytes::from(piece), file)))
     });
-    Ok(attachment(
-        Body::from_stream(pieces),
-        "application/octet-stream",
-        name,
-    ))
+    let mut response = attachment(Body::from_stream(pieces), "application/octet-stream", name);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    Ok(response)
 }
 
 /// Sends what `write` writes, while it writes. A failure before the first piece is a problem; one after it

@@ -60,10 +60,21 @@ macro_rules! events {
 
             /// One line for people.
             pub fn message(&self) -> String {
+                if let Self::Exit { channel, status, signal } = self {
+                    return exit_message(*channel, *status, signal.as_deref());
+                }
                 match self { $( Self::$name { $($field),* } => { $( let _ = &$field; )* format!($message) } ),+ }
             }
         }
     };
+}
+
+fn exit_message(channel: u32, status: Option<u32>, signal: Option<&str>) -> String {
+    match (status, signal) {
+        (_, Some(signal)) => format!("channel {channel}: killed by signal {signal}"),
+        (Some(status), None) => format!("channel {channel}: exit status {status}"),
+        (None, None) => format!("channel {channel}: ended"),
+    }
 }
 
 events! {
@@ -121,7 +132,7 @@ events! {
         = "channel.signal", Info, "channel {channel}: signal {name}";
     /// The remote program ended.
     Exit { /** Which channel. */ channel: u32, /** Status, if it exited. */ status: Option<u32>, /** Signal, if it was killed. */ signal: Option<String> }
-        = "channel.exit", Info, "channel {channel}: exit status {status:?} signal {signal:?}";
+        = "channel.exit", Info, "channel {channel}: {status:?} {signal:?}";
     /// A channel is closed.
     ChannelClosed { /** Which channel. */ channel: u32, /** Bytes from the client. */ bytes_in: u64, /** Bytes to the client. */ bytes_out: u64 }
         = "channel.closed", Debug, "channel {channel} closed, {bytes_in} bytes in, {bytes_out} bytes out";

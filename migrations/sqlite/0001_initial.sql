@@ -135,7 +135,7 @@ CREATE TABLE session (
 ) STRICT;
 CREATE INDEX session_requested ON session (requested_at);
 CREATE INDEX session_live ON session (final, node_id);
-CREATE INDEX session_user ON session (user_name, requested_at);
+CREATE INDEX session_by_user ON session (user_name, requested_at);
 CREATE INDEX session_host ON session (host_id, requested_at);
 CREATE INDEX session_account ON session (account_id);
 

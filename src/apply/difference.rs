@@ -40,14 +40,23 @@ pub(super) fn text(answer: &Value) -> String {
     }
     let dry_run = answer.get("dry_run") == Some(&Value::Bool(true));
     let sum = format!("{created} created, {altered} changed, {removed} removed, {same} unchanged");
-    text.push_str(&if dry_run { format!("would be: {sum}\n") } else { format!("{sum}\n") });
+    text.push_str(&if dry_run {
+        format!("would be: {sum}\n")
+    } else {
+        format!("{sum}\n")
+    });
     text
 }
 
 /// How many nouns are not as they were.
 pub(super) fn changed(changes: &Value) -> usize {
     let differs = |change: &&Value| field(change, "action") != "unchanged";
-    changes.as_array().into_iter().flatten().filter(differs).count()
+    changes
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(differs)
+        .count()
 }
 
 /// The fields that differ. Secrets are in neither side; the store says "changed" in their place.
@@ -107,6 +116,9 @@ mod tests {
     #[test]
     fn nothing_to_do_says_so() {
         let answer = json!({ "dry_run": false, "changes": [] });
-        assert_eq!(text(&answer), "0 created, 0 changed, 0 removed, 0 unchanged\n");
+        assert_eq!(
+            text(&answer),
+            "0 created, 0 changed, 0 removed, 0 unchanged\n"
+        );
     }
 }

@@ -17,9 +17,8 @@ use super::sources;
 
 /// Reads the document at `path`, with every secret and text it refers to filled in.
 pub fn load(path: &Path, environment: &dyn Strings) -> Result<Declaration, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::new(format!("{}: cannot be read: {error}", path.display()))
-    })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(format!("{}: cannot be read: {error}", path.display())))?;
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     read(&text, folder, environment).map_err(|mut mistakes| {
         mistakes.sort_by_key(|mistake| mistake.at);
@@ -44,7 +43,11 @@ pub(super) fn read(
     // The deserializer took it, so the index can as well.
     let places = Places::of(text).unwrap_or_default();
     let mistakes = sources::resolve(&mut declaration, &places, folder, environment);
-    if mistakes.is_empty() { Ok(declaration) } else { Err(mistakes) }
+    if mistakes.is_empty() {
+        Ok(declaration)
+    } else {
+        Err(mistakes)
+    }
 }
 
 fn parse(text: &str) -> Result<Declaration, Vec<Mistake>> {
@@ -55,7 +58,11 @@ fn parse(text: &str) -> Result<Declaration, Vec<Mistake>> {
     let Ok(places) = Places::of(text) else {
         return Err(vec![explain(&error, &Places::default(), 0)]);
     };
-    let mut mistakes = if places.anchored { Vec::new() } else { one_by_one(text, &places) };
+    let mut mistakes = if places.anchored {
+        Vec::new()
+    } else {
+        one_by_one(text, &places)
+    };
     if mistakes.is_empty() {
         mistakes.push(explain(&error, &places, 0));
     }
@@ -122,7 +129,11 @@ fn check<T: DeserializeOwned>(text: &str) -> Option<serde_saphyr::Error> {
 /// An item's text at its own columns, so that block style keeps its indentation.
 fn own_text(text: &str, item: &Place) -> Option<String> {
     let indent = usize::try_from(item.at.column).ok()?.saturating_sub(1);
-    Some(format!("{}{}", " ".repeat(indent), text.get(item.bytes.clone())?))
+    Some(format!(
+        "{}{}",
+        " ".repeat(indent),
+        text.get(item.bytes.clone())?
+    ))
 }
 
 #[cfg(test)]

@@ -141,9 +141,17 @@ fn untagged(message: &str) -> Option<&'static str> {
 }
 
 fn named(path: &str) -> String {
-    if path.is_empty() { "the document".to_owned() } else { format!("`{path}`") }
+    if path.is_empty() {
+        "the document".to_owned()
+    } else {
+        format!("`{path}`")
+    }
 }
 
 fn inside(path: &str) -> String {
-    if path.is_empty() { String::new() } else { format!(" in `{path}`") }
+    if path.is_empty() {
+        String::new()
+    } else {
+        format!(" in `{path}`")
+    }
 }

@@ -21,7 +21,12 @@ use crate::serve;
 pub use document::load;
 
 /// Applies a file, to a server if one is named, else to the store of the data folder.
-pub fn run(apply: &Apply, server: &Server, overrides: &Overrides, output: Output) -> Result<(), Failure> {
+pub fn run(
+    apply: &Apply,
+    server: &Server,
+    overrides: &Overrides,
+    output: Output,
+) -> Result<(), Failure> {
     let declaration = load(&apply.file, &Environment)?;
     let answer = if server.is_named() {
         let client = Client::new(server)?;
@@ -29,15 +34,17 @@ pub fn run(apply: &Apply, server: &Server, overrides: &Overrides, output: Output
         client.post("apply", &query, &request::body(&declaration)?)?
     } else {
         let config = Config::load(overrides, &Environment)?;
-        let changes = tokio::runtime::Runtime::new().or_fail("starting")?.block_on(async {
-            let store = serve::open_store(&config).await?;
-            let changes = store
-                .apply(&Author::system(), &declaration, apply.dry_run, now())
-                .await
-                .map_err(|error| Failure::new(format!("{}: {error}", apply.file.display())));
-            store.close().await;
-            changes
-        })?;
+        let changes = tokio::runtime::Runtime::new()
+            .or_fail("starting")?
+            .block_on(async {
+                let store = serve::open_store(&config).await?;
+                let changes = store
+                    .apply(&Author::system(), &declaration, apply.dry_run, now())
+                    .await
+                    .map_err(|error| Failure::new(format!("{}: {error}", apply.file.display())));
+                store.close().await;
+                changes
+            })?;
         json!({ "dry_run": apply.dry_run, "changes": changes })
     };
     output.show(&answer, difference::text)

@@ -54,7 +54,10 @@ impl Places {
         let mut open: Vec<Open> = Vec::new();
         for next in Parser::new_from_str(text) {
             let (event, span) = next?;
-            #[expect(clippy::wildcard_enum_match_arm, reason = "not our enum; the rest has no place")]
+            #[expect(
+                clippy::wildcard_enum_match_arm,
+                reason = "not our enum; the rest has no place"
+            )]
             match event {
                 Event::Scalar(value, _, anchor, _) => {
                     places.anchored |= anchor != 0;
@@ -102,7 +105,9 @@ impl Places {
     }
 
     fn scalar(&mut self, open: &mut [Open], text: String, span: Span) {
-        if let Some(parent) = open.last_mut().filter(|parent| parent.mapping && parent.key.is_none())
+        if let Some(parent) = open
+            .last_mut()
+            .filter(|parent| parent.mapping && parent.key.is_none())
         {
             parent.key = Some((text, position(span.start)));
             return;
@@ -122,9 +127,7 @@ impl Places {
 
     fn close(&mut self, open: &mut Vec<Open>, span: Span) {
         let Some(closed) = open.pop() else { return };
-        if let (Some(node), Some(end)) =
-            (self.nodes.get_mut(closed.node), span.end.byte_offset())
-        {
+        if let (Some(node), Some(end)) = (self.nodes.get_mut(closed.node), span.end.byte_offset()) {
             node.bytes.end = end.max(node.bytes.start);
         }
     }
@@ -133,10 +136,17 @@ impl Places {
         let (path, key) = match open.last_mut() {
             None => (String::new(), None),
             Some(parent) => {
-                let above = self.nodes.get(parent.node).map_or("", |node| node.path.as_str());
+                let above = self
+                    .nodes
+                    .get(parent.node)
+                    .map_or("", |node| node.path.as_str());
                 if parent.mapping {
                     let (name, at) = parent.key.take().unwrap_or_default();
-                    let path = if above.is_empty() { name } else { format!("{above}.{name}") };
+                    let path = if above.is_empty() {
+                        name
+                    } else {
+                        format!("{above}.{name}")
+                    };
                     (path, Some(at))
                 } else {
                     parent.items += 1;
@@ -204,10 +214,19 @@ mod tests {
         }
         let names: Vec<&str> = places.children("").map(|node| node.path.as_str()).collect();
         assert_eq!(names, ["users", "hosts"]);
-        let names: Vec<&str> = places.children("users").map(|node| node.path.as_str()).collect();
+        let names: Vec<&str> = places
+            .children("users")
+            .map(|node| node.path.as_str())
+            .collect();
         assert_eq!(names, ["users[0]"]);
         assert_eq!(
-            places.around(Position { line: 3, column: 17 }).unwrap().path,
+            places
+                .around(Position {
+                    line: 3,
+                    column: 17
+                })
+                .unwrap()
+                .path,
             "users[0].password.from_env"
         );
         assert!(!places.anchored);

@@ -9,7 +9,10 @@ use crate::failure::{Failure, OrFail as _};
 /// The body of `POST /apply`, with every secret by value.
 pub(super) fn body(declaration: &Declaration) -> Result<Value, Failure> {
     let mut body = serde_json::to_value(declaration).or_fail("writing the declaration")?;
-    let users = declaration.users.iter().map(|user| ("password", secret(&user.password)));
+    let users = declaration
+        .users
+        .iter()
+        .map(|user| ("password", secret(&user.password)));
     insert(&mut body, "users", users);
     let keys = declaration
         .applications
@@ -46,7 +49,10 @@ fn secret(source: &Option<SecretSource>) -> Option<Value> {
 
 fn account_secret(account: &AccountSecret) -> Value {
     let mut parts = Map::new();
-    for (name, source) in [("password", &account.password), ("private_key", &account.private_key)] {
+    for (name, source) in [
+        ("password", &account.password),
+        ("private_key", &account.private_key),
+    ] {
         if let Some(value) = secret(source) {
             parts.insert(name.to_owned(), value);
         }

@@ -31,7 +31,10 @@ pub(super) fn resolve(
         }
     }
     for (index, application) in declaration.applications.iter_mut().enumerate() {
-        sources.secret(&mut application.api_key, &format!("applications[{index}].api_key"));
+        sources.secret(
+            &mut application.api_key,
+            &format!("applications[{index}].api_key"),
+        );
     }
     for (index, account) in declaration.accounts.iter_mut().enumerate() {
         if let Some(secret) = &mut account.secret {
@@ -56,7 +59,11 @@ struct Sources<'a> {
 impl Sources<'_> {
     fn secret(&mut self, source: &mut Option<SecretSource>, path: &str) {
         let Some(source) = source else { return };
-        let value = match (source.from_env.take(), source.from_file.take(), source.value.take()) {
+        let value = match (
+            source.from_env.take(),
+            source.from_file.take(),
+            source.value.take(),
+        ) {
             (Some(name), None, None) => self.variable(&name, path),
             (None, Some(file), None) => self.file(&file, path),
             (None, None, Some(value)) => Some(value),
@@ -134,7 +141,10 @@ impl Sources<'_> {
     }
 
     fn complain(&mut self, path: &str, text: String) {
-        let at = self.places.get(path).map(|place| place.key.unwrap_or(place.at));
+        let at = self
+            .places
+            .get(path)
+            .map(|place| place.key.unwrap_or(place.at));
         self.note(at, text);
     }
 

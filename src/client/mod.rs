@@ -53,9 +53,7 @@ impl Client {
             .collect();
         let tls = TlsConfig::builder()
             .root_certs(RootCerts::Specific(Arc::new(certificates)))
-            .unversioned_rustls_crypto_provider(Arc::new(
-                rustls::crypto::ring::default_provider(),
-            ))
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .build();
         let agent = Agent::config_builder()
             .tls_config(tls)
@@ -101,7 +99,11 @@ impl Client {
     }
 
     /// `GET path` as a stream of bytes.
-    pub fn download(&self, path: &str, query: &[(&str, String)]) -> Result<BodyReader<'static>, Failure> {
+    pub fn download(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<BodyReader<'static>, Failure> {
         Ok(self.open(path, query)?.into_body().into_reader())
     }
 
@@ -125,12 +127,22 @@ impl Client {
     }
 
     /// `POST path` with a JSON body; an empty answer is `null`.
-    pub fn post(&self, path: &str, query: &[(&str, String)], body: &Value) -> Result<Value, Failure> {
+    pub fn post(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        body: &Value,
+    ) -> Result<Value, Failure> {
         let answer = self.send(path, query, body)?;
         self.json(self.accepted(answer)?)
     }
 
-    fn send(&self, path: &str, query: &[(&str, String)], body: &Value) -> Result<Response<Body>, Failure> {
+    fn send(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        body: &Value,
+    ) -> Result<Response<Body>, Failure> {
         let mut request = self
             .agent
             .post(self.url(path, query))
@@ -225,7 +237,11 @@ mod tests {
 
     #[test]
     fn parts_of_addresses_are_escaped() {
-        for (text, escaped) in [("a-b_c.d~1", "a-b_c.d~1"), ("Logged In", "Logged%20In"), ("../ä?", "..%2F%C3%A4%3F")] {
+        for (text, escaped) in [
+            ("a-b_c.d~1", "a-b_c.d~1"),
+            ("Logged In", "Logged%20In"),
+            ("../ä?", "..%2F%C3%A4%3F"),
+        ] {
             assert_eq!(escape(text), escaped);
         }
     }

@@ -62,7 +62,9 @@ pub(super) fn unreachable(base: &str, error: ureq::Error) -> Failure {
 
 /// Errors of the socket, among them those of TLS.
 pub fn io_error(base: &str, error: &io::Error) -> String {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     if let Some(inner) = inner {
         return certificate(base, inner);
     }
@@ -107,7 +109,11 @@ mod tests {
                 r#"{"title":"Unauthorized","detail":"the token has expired"}"#,
                 "sallyport: Unauthorized: the token has expired; run `sallyport login` and put the token into SALLYPORT_TOKEN",
             ),
-            (502, "<html>", "sallyport: the server answered with status 502"),
+            (
+                502,
+                "<html>",
+                "sallyport: the server answered with status 502",
+            ),
         ] {
             assert_eq!(failure(status, body).to_string(), text);
         }

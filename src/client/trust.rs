@@ -30,7 +30,9 @@ impl Trust {
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .or_fail(&what)?;
         if certificates.is_empty() {
-            return Err(Failure::new(format!("{what}: there is no certificate in this file")));
+            return Err(Failure::new(format!(
+                "{what}: there is no certificate in this file"
+            )));
         }
         Ok(Self { certificates })
     }

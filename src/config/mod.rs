@@ -136,7 +136,9 @@ impl Config {
                 public_address: from
                     .text("ssh", "public_address")
                     .filter(|address| !address.is_empty()),
-                banner: from.text("ssh", "banner").filter(|banner| !banner.is_empty()),
+                banner: from
+                    .text("ssh", "banner")
+                    .filter(|banner| !banner.is_empty()),
                 target_timeout: from.span("ssh", "target_timeout", Duration::from_secs(10)),
             },
             rdp_listen: from.address("rdp", "listen", 3390),
@@ -161,7 +163,9 @@ impl Config {
                     .unwrap_or_else(host_name),
             },
             log: Log {
-                filter: from.text("log", "filter").unwrap_or_else(|| "info".to_owned()),
+                filter: from
+                    .text("log", "filter")
+                    .unwrap_or_else(|| "info".to_owned()),
                 json: from.one_of("log", "format", &["text", "json"]) == "json",
             },
             data_dir,

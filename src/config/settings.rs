@@ -10,9 +10,15 @@ use super::Strings;
 /// Every section and its keys. `[vault] key` and `[admin] password` are secrets, so the file may
 /// not hold them.
 pub(super) const KEYS: &[(&str, &[&str])] = &[
-    ("ssh", &["listen", "public_address", "banner", "target_timeout"]),
+    (
+        "ssh",
+        &["listen", "public_address", "banner", "target_timeout"],
+    ),
     ("rdp", &["listen"]),
-    ("api", &["listen", "certificate", "private_key", "token_lifetime"]),
+    (
+        "api",
+        &["listen", "certificate", "private_key", "token_lifetime"],
+    ),
     ("store", &["url"]),
     ("tapes", &["url", "min_free"]),
     ("vault", &["key"]),
@@ -55,7 +61,10 @@ impl Settings {
 
     /// Takes a value out.
     pub fn take(&mut self, section: &'static str, key: &'static str) -> Option<Setting> {
-        debug_assert!(find(section, key).is_some(), "{section}.{key} is not in KEYS");
+        debug_assert!(
+            find(section, key).is_some(),
+            "{section}.{key} is not in KEYS"
+        );
         self.values.remove(&(section, key))
     }
 
@@ -79,10 +88,8 @@ impl Settings {
             match keys.iter().find(|known| **known == key) {
                 Some(key) => self.set_variable(section, key, &name, environment),
                 None => {
-                    let allowed: Vec<String> = keys
-                        .iter()
-                        .map(|key| variable(section, key))
-                        .collect();
+                    let allowed: Vec<String> =
+                        keys.iter().map(|key| variable(section, key)).collect();
                     self.complain(format!(
                         "environment: unknown variable {name}; allowed here: {}",
                         allowed.join(", ")

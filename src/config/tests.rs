@@ -27,12 +27,23 @@ fn everything_is_on_the_loopback_until_configured() {
     assert_eq!(config.ssh.listen.to_string(), "127.0.0.1:2222");
     assert_eq!(config.rdp_listen.to_string(), "127.0.0.1:3390");
     assert_eq!(config.api.listen.to_string(), "127.0.0.1:8443");
-    assert_eq!(config.data_dir, std::env::current_dir().unwrap().join("data"));
+    assert_eq!(
+        config.data_dir,
+        std::env::current_dir().unwrap().join("data")
+    );
     assert_eq!(config.tapes.dir, config.data_dir.join("tapes"));
     assert_eq!(config.tapes.min_free, 64 << 20);
     assert_eq!(config.serve.grace, Duration::from_secs(10));
-    assert!(config.store_url.starts_with("sqlite:///"), "{}", config.store_url);
-    assert!(config.store_url.ends_with("/data/sallyport.db?mode=rwc"), "{}", config.store_url);
+    assert!(
+        config.store_url.starts_with("sqlite:///"),
+        "{}",
+        config.store_url
+    );
+    assert!(
+        config.store_url.ends_with("/data/sallyport.db?mode=rwc"),
+        "{}",
+        config.store_url
+    );
     assert!(!config.log.json);
 }
 
@@ -52,14 +63,25 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(config.ssh.listen.to_string(), "[::1]:2022");
     assert_eq!(config.ssh.banner.as_deref(), Some("hello"));
     assert_eq!(config.serve.grace, Duration::from_secs(3));
-    assert_eq!(config.vault_key.as_ref().map(|key| key.as_str()), Some("00ff"));
-    assert_eq!(config.log, Log { filter: "debug".into(), json: true });
+    assert_eq!(
+        config.vault_key.as_ref().map(|key| key.as_str()),
+        Some("00ff")
+    );
+    assert_eq!(
+        config.log,
+        Log {
+            filter: "debug".into(),
+            json: true
+        }
+    );
 }
 
 #[test]
 fn paths_in_a_file_start_at_the_file() {
     let text = "[serve]\napply = \"first.yaml\"\ndata_dir = \"/srv/sallyport\"\n[tapes]\nurl = \"file:///var/tapes\"\n[store]\nurl = \"sqlite:///var/db/x.db\"\n";
-    let config = load(Some(text), &[("SALLYPORT_SERVE_APPLY", "other.yaml")]).ok().unwrap();
+    let config = load(Some(text), &[("SALLYPORT_SERVE_APPLY", "other.yaml")])
+        .ok()
+        .unwrap();
     assert_eq!(config.serve.apply, Some(PathBuf::from("other.yaml")));
     assert_eq!(config.data_dir, PathBuf::from("/srv/sallyport"));
     assert_eq!(config.tapes.dir, PathBuf::from("/var/tapes"));
@@ -89,9 +111,15 @@ key = \"secret-in-clear\"
 [tapes]
 min_free = \"lots\"
 ";
-    let complaints = load(Some(text), &[("SALLYPORT_SSH_LISTENN", "x"), ("SALLYPORT_SERVE_GRACE", "0s")])
-        .err()
-        .unwrap();
+    let complaints = load(
+        Some(text),
+        &[
+            ("SALLYPORT_SSH_LISTENN", "x"),
+            ("SALLYPORT_SERVE_GRACE", "0s"),
+        ],
+    )
+    .err()
+    .unwrap();
     let expected = "\
 gateway.toml:3: unknown key `lisen` in [ssh]; allowed here: listen, public_address, banner, target_timeout
 gateway.toml:5: unknown section `sesh`; allowed here: ssh, rdp, api, store, tapes, serve, log
@@ -124,7 +152,9 @@ fn broken_toml_and_a_missing_file() {
 
 #[test]
 fn a_wrong_store_url_is_not_shown() {
-    let complaint = load(None, &[("SALLYPORT_STORE_URL", "mysql://root:hunter2@db")]).err().unwrap();
+    let complaint = load(None, &[("SALLYPORT_STORE_URL", "mysql://root:hunter2@db")])
+        .err()
+        .unwrap();
     assert_eq!(
         complaint,
         "SALLYPORT_STORE_URL: `store.url` must be `sqlite://PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`"

@@ -16,7 +16,11 @@ impl Settings {
     }
 
     /// A secret; empty counts as not given.
-    pub fn secret(&mut self, section: &'static str, key: &'static str) -> Option<Zeroizing<String>> {
+    pub fn secret(
+        &mut self,
+        section: &'static str,
+        key: &'static str,
+    ) -> Option<Zeroizing<String>> {
         self.text(section, key)
             .filter(|text| !text.is_empty())
             .map(Zeroizing::new)
@@ -43,22 +47,35 @@ impl Settings {
             .ok()
             .and_then(|mut addresses| addresses.next());
         resolved.unwrap_or_else(|| {
-            self.wrong(&setting, section, key, &format!(
-                "an address and a port, for example `127.0.0.1:{port}` or `[::]:{port}`"
-            ));
+            self.wrong(
+                &setting,
+                section,
+                key,
+                &format!("an address and a port, for example `127.0.0.1:{port}` or `[::]:{port}`"),
+            );
             default
         })
     }
 
     /// A length of time, not zero.
-    pub fn span(&mut self, section: &'static str, key: &'static str, default: Duration) -> Duration {
+    pub fn span(
+        &mut self,
+        section: &'static str,
+        key: &'static str,
+        default: Duration,
+    ) -> Duration {
         let Some(setting) = self.take(section, key) else {
             return default;
         };
         match humantime::parse_duration(&setting.text) {
             Ok(span) if !span.is_zero() => span,
             Ok(_) | Err(_) => {
-                self.wrong(&setting, section, key, "a length of time, for example `10s`, `5m` or `12h`");
+                self.wrong(
+                    &setting,
+                    section,
+                    key,
+                    "a length of time, for example `10s`, `5m` or `12h`",
+                );
                 default
             }
         }
@@ -70,7 +87,12 @@ impl Settings {
             return default;
         };
         parse_bytes(&setting.text).unwrap_or_else(|| {
-            self.wrong(&setting, section, key, "a size, for example `64MiB`, `10GiB` or `1048576`");
+            self.wrong(
+                &setting,
+                section,
+                key,
+                "a size, for example `64MiB`, `10GiB` or `1048576`",
+            );
             default
         })
     }
@@ -89,7 +111,12 @@ impl Settings {
         match words.iter().find(|word| **word == setting.text) {
             Some(word) => word,
             None => {
-                self.wrong(&setting, section, key, &format!("one of: {}", words.join(", ")));
+                self.wrong(
+                    &setting,
+                    section,
+                    key,
+                    &format!("one of: {}", words.join(", ")),
+                );
                 default
             }
         }
@@ -103,11 +130,15 @@ impl Settings {
             (Some(certificate), Some(private_key)) => Some((certificate, private_key)),
             (None, None) => None,
             (Some(_), None) => {
-                self.complain("api.certificate is given without api.private_key; give both or neither");
+                self.complain(
+                    "api.certificate is given without api.private_key; give both or neither",
+                );
                 None
             }
             (None, Some(_)) => {
-                self.complain("api.private_key is given without api.certificate; give both or neither");
+                self.complain(
+                    "api.private_key is given without api.certificate; give both or neither",
+                );
                 None
             }
         }
@@ -145,7 +176,12 @@ impl Settings {
         match setting.text.strip_prefix("file://") {
             Some(path) if !path.is_empty() => based(&setting, Path::new(path)),
             Some(_) | None => {
-                self.wrong(&setting, "tapes", "url", "`file://PATH`; other places are not supported yet");
+                self.wrong(
+                    &setting,
+                    "tapes",
+                    "url",
+                    "`file://PATH`; other places are not supported yet",
+                );
                 own
             }
         }

@@ -27,7 +27,10 @@ impl Tape {
     }
 
     fn here(path: PathBuf) -> Self {
-        Self { path, downloaded: false }
+        Self {
+            path,
+            downloaded: false,
+        }
     }
 }
 
@@ -93,14 +96,20 @@ pub(super) fn list(folder: &Path, paging: &Paging) -> Result<Value, Failure> {
                 "path": path,
             })),
             // One damaged file hides no other.
-            Err(error) => rows.push(json!({ "id": path, "state": format!("{error}"), "bytes": bytes })),
+            Err(error) => {
+                rows.push(json!({ "id": path, "state": format!("{error}"), "bytes": bytes }))
+            }
         }
     }
     rows.sort_by_key(|row| std::cmp::Reverse(field(row, "started_at")));
     let size = paging.page_size.clamp(1, 100) as usize;
     let number = paging.page.max(1) as usize;
     let total = rows.len();
-    let items: Vec<Value> = rows.into_iter().skip((number - 1) * size).take(size).collect();
+    let items: Vec<Value> = rows
+        .into_iter()
+        .skip((number - 1) * size)
+        .take(size)
+        .collect();
     Ok(json!({ "items": items, "total": total, "page": number, "page_size": size }))
 }
 
@@ -125,7 +134,10 @@ fn in_folder(folder: &Path, id: &str) -> Result<Tape, Failure> {
              see `sallyport recordings list`, or set SALLYPORT_URL to ask a server",
             folder.display()
         ))),
-        several => Err(several_of(id, several.iter().filter_map(|path| path.file_stem()?.to_str()))),
+        several => Err(several_of(
+            id,
+            several.iter().filter_map(|path| path.file_stem()?.to_str()),
+        )),
     }
 }
 
@@ -148,7 +160,11 @@ pub(super) fn on_server(client: &Client, id: &str) -> Result<String, Failure> {
     let Ok(list) = client.get("recordings", &[("session", id.to_owned())]) else {
         return Err(not_found);
     };
-    let rows = list.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+    let rows = list
+        .get("items")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
     let ids: Vec<String> = rows.iter().map(|row| field(row, "id")).collect();
     match ids.as_slice() {
         [] => Err(not_found),
@@ -165,7 +181,10 @@ fn download(client: &Client, id: &str) -> Result<Tape, Failure> {
         .mode(0o600)
         .open(&path)
         .or_fail(path.display())?;
-    let tape = Tape { path, downloaded: true };
+    let tape = Tape {
+        path,
+        downloaded: true,
+    };
     let mut bytes = client.download(&format!("recordings/{}/tape", escape(id)), &[])?;
     std::io::copy(&mut bytes, &mut file).or_fail("downloading the recording")?;
     Ok(tape)

@@ -32,12 +32,23 @@ pub enum Archive {
 pub fn run(archive: &Archive, command: &Recordings, output: Output) -> Result<(), Failure> {
     match command {
         Recordings::List(paging) => list(archive, paging, output),
-        Recordings::Replay { recording, speed, idle, channel, plain } => {
+        Recordings::Replay {
+            recording,
+            speed,
+            idle,
+            channel,
+            plain,
+        } => {
             let tape = find::tape(archive, recording)?;
             let options = player::Options::new(*speed, idle.as_deref(), *channel)?;
             player::play(tape.path(), &options, *plain, output)
         }
-        Recordings::Export { recording, format, channel, output: file } => {
+        Recordings::Export {
+            recording,
+            format,
+            channel,
+            output: file,
+        } => {
             let tape = find::tape(archive, recording)?;
             write(tape.path(), *format, *channel, file.as_deref())
         }
@@ -65,21 +76,30 @@ fn list(archive: &Archive, paging: &Paging, output: Output) -> Result<(), Failur
         Archive::Folder(folder) => find::list(folder, paging)?,
     };
     output.show(&list, |list| {
-        page(list, &["ID", "SESSION", "USER", "HOST", "STARTED", "STATE", "BYTES"], |row| {
-            vec![
-                field(row, "id"),
-                field(row, "session"),
-                field(row, "user"),
-                field(row, "host"),
-                time(row, "started_at"),
-                field(row, "state"),
-                field(row, "bytes"),
-            ]
-        })
+        page(
+            list,
+            &["ID", "SESSION", "USER", "HOST", "STARTED", "STATE", "BYTES"],
+            |row| {
+                vec![
+                    field(row, "id"),
+                    field(row, "session"),
+                    field(row, "user"),
+                    field(row, "host"),
+                    time(row, "started_at"),
+                    field(row, "state"),
+                    field(row, "bytes"),
+                ]
+            },
+        )
     })
 }
 
-fn write(tape: &Path, format: Format, channel: Option<u32>, file: Option<&Path>) -> Result<(), Failure> {
+fn write(
+    tape: &Path,
+    format: Format,
+    channel: Option<u32>,
+    file: Option<&Path>,
+) -> Result<(), Failure> {
     match file {
         // What somebody typed is nobody else's business.
         Some(path) => {
@@ -92,11 +112,21 @@ fn write(tape: &Path, format: Format, channel: Option<u32>, file: Option<&Path>)
                 .or_fail(path.display())?;
             export_to(tape, format, channel, &mut BufWriter::new(out))
         }
-        None => export_to(tape, format, channel, &mut BufWriter::new(std::io::stdout().lock())),
+        None => export_to(
+            tape,
+            format,
+            channel,
+            &mut BufWriter::new(std::io::stdout().lock()),
+        ),
     }
 }
 
-fn export_to(tape: &Path, format: Format, channel: Option<u32>, out: &mut dyn Write) -> Result<(), Failure> {
+fn export_to(
+    tape: &Path,
+    format: Format,
+    channel: Option<u32>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let written = match format {
         Format::Asciicast => export::asciicast(tape, channel, out),
         Format::Text => export::text(tape, out),
@@ -104,7 +134,11 @@ fn export_to(tape: &Path, format: Format, channel: Option<u32>, out: &mut dyn Wr
     let flushed = written.and_then(|()| out.flush().map_err(export::ExportError::from));
     match flushed {
         // A reader who went away (`| head`) is no failure.
-        Err(export::ExportError::Write(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(export::ExportError::Write(error))
+            if error.kind() == std::io::ErrorKind::BrokenPipe =>
+        {
+            Ok(())
+        }
         Ok(()) => Ok(()),
         Err(error) => Err(Failure::new(error.to_string())),
     }

@@ -42,12 +42,20 @@ impl Options {
                 "--idle is `{text}`, but must be a length of time, for example 2s"
             ))?),
         };
-        Ok(Self { pace: Pace { speed, idle_limit }, channel })
+        Ok(Self {
+            pace: Pace { speed, idle_limit },
+            channel,
+        })
     }
 }
 
 /// Plays a tape: with keys in a terminal, at once anywhere else.
-pub(super) fn play(tape: &Path, options: &Options, plain: bool, output: Output) -> Result<(), Failure> {
+pub(super) fn play(
+    tape: &Path,
+    options: &Options,
+    plain: bool,
+    output: Output,
+) -> Result<(), Failure> {
     let replay = Replay::open(tape, options.channel, options.pace).or_fail(tape.display())?;
     if output.json || plain || !output::is_terminal() {
         return print(replay, tape, output);
@@ -60,9 +68,15 @@ fn print(mut replay: Replay, tape: &Path, output: Output) -> Result<(), Failure>
     while let Some(step) = replay.next().or_fail(tape.display())? {
         if output.json {
             let line = match &step.what {
-                StepKind::Output(bytes) => json!({ "at": step.at.as_secs_f64(), "type": "output", "data": String::from_utf8_lossy(bytes) }),
-                StepKind::Resize(columns, rows) => json!({ "at": step.at.as_secs_f64(), "type": "resize", "cols": columns, "rows": rows }),
-                StepKind::Marker(text) => json!({ "at": step.at.as_secs_f64(), "type": "marker", "text": text }),
+                StepKind::Output(bytes) => {
+                    json!({ "at": step.at.as_secs_f64(), "type": "output", "data": String::from_utf8_lossy(bytes) })
+                }
+                StepKind::Resize(columns, rows) => {
+                    json!({ "at": step.at.as_secs_f64(), "type": "resize", "cols": columns, "rows": rows })
+                }
+                StepKind::Marker(text) => {
+                    json!({ "at": step.at.as_secs_f64(), "type": "marker", "text": text })
+                }
             };
             output::write(format!("{line}\n").as_bytes())?;
         } else if let StepKind::Output(bytes) = &step.what {
@@ -112,7 +126,10 @@ impl Player {
             self.advance()?;
             terminal.paint(&self.painter.frame(&self.status()))?;
             let wait = match (&self.pending, self.paused) {
-                (Some(pending), None) => pending.due.saturating_duration_since(Instant::now()).min(TICK),
+                (Some(pending), None) => pending
+                    .due
+                    .saturating_duration_since(Instant::now())
+                    .min(TICK),
                 (Some(_) | None, _) => TICK,
             };
             match Key::wait(wait).or_fail("reading keys")? {
@@ -131,7 +148,10 @@ impl Player {
             let pending = match self.pending.take() {
                 Some(pending) => pending,
                 None => match self.replay.next().or_fail("reading the tape")? {
-                    Some(step) => Pending { due: Instant::now() + step.wait, step },
+                    Some(step) => Pending {
+                        due: Instant::now() + step.wait,
+                        step,
+                    },
                     None => {
                         self.ended = true;
                         break;
@@ -157,11 +177,24 @@ impl Player {
             Key::Pause => self.toggle_pause(),
             Key::Forward => self.seek(self.now().saturating_add(SEEK))?,
             Key::Back => self.seek(self.now().saturating_sub(SEEK))?,
-            Key::Faster => self.set_pace(Pace { speed: (self.pace.speed * 2.0).min(*SPEEDS.end()), ..self.pace }),
-            Key::Slower => self.set_pace(Pace { speed: (self.pace.speed / 2.0).max(*SPEEDS.start()), ..self.pace }),
+            Key::Faster => self.set_pace(Pace {
+                speed: (self.pace.speed * 2.0).min(*SPEEDS.end()),
+                ..self.pace
+            }),
+            Key::Slower => self.set_pace(Pace {
+                speed: (self.pace.speed / 2.0).max(*SPEEDS.start()),
+                ..self.pace
+            }),
             Key::Idle => {
-                let idle_limit = if self.pace.idle_limit.is_some() { None } else { Some(IDLE) };
-                self.set_pace(Pace { idle_limit, ..self.pace });
+                let idle_limit = if self.pace.idle_limit.is_some() {
+                    None
+                } else {
+                    Some(IDLE)
+                };
+                self.set_pace(Pace {
+                    idle_limit,
+                    ..self.pace
+                });
             }
             Key::Quit | Key::Resized => {}
         }
@@ -177,7 +210,10 @@ impl Player {
                 }
             }
             None => {
-                let left = self.pending.as_ref().map(|pending| pending.due.saturating_duration_since(now));
+                let left = self
+                    .pending
+                    .as_ref()
+                    .map(|pending| pending.due.saturating_duration_since(now));
                 self.paused = Some(left.unwrap_or_default());
             }
         }
@@ -188,7 +224,8 @@ impl Player {
         let now = Instant::now();
         let rescale = |left: Duration| {
             let left = left.mul_f64(self.pace.speed / pace.speed);
-            pace.idle_limit.map_or(left, |limit| left.min(limit.div_f64(pace.speed)))
+            pace.idle_limit
+                .map_or(left, |limit| left.min(limit.div_f64(pace.speed)))
         };
         if let Some(left) = &mut self.paused {
             *left = rescale(*left);
@@ -226,9 +263,15 @@ impl Player {
         let Some(pending) = &self.pending else {
             return self.position;
         };
-        let left = self.paused.unwrap_or_else(|| pending.due.saturating_duration_since(Instant::now()));
+        let left = self
+            .paused
+            .unwrap_or_else(|| pending.due.saturating_duration_since(Instant::now()));
         // A pause that was cut short does not run backwards.
-        pending.step.at.saturating_sub(left.mul_f64(self.pace.speed)).max(self.position)
+        pending
+            .step
+            .at
+            .saturating_sub(left.mul_f64(self.pace.speed))
+            .max(self.position)
     }
 
     fn status(&self) -> String {
@@ -237,7 +280,11 @@ impl Player {
             (false, true) => "paused",
             (false, false) => "playing",
         };
-        let idle = if self.pace.idle_limit.is_some() { "  idle skipped" } else { "" };
+        let idle = if self.pace.idle_limit.is_some() {
+            "  idle skipped"
+        } else {
+            ""
+        };
         format!(
             " {state} {} / {}  x{}{idle}  {} on {}  q quits  {}",
             clock(self.now()),
@@ -274,10 +321,22 @@ mod tests {
 
     #[test]
     fn odd_options_are_refused() {
-        for (speed, idle) in [(0.0, None), (-1.0, None), (f64::NAN, None), (1000.0, None), (1.0, Some("soon"))] {
+        for (speed, idle) in [
+            (0.0, None),
+            (-1.0, None),
+            (f64::NAN, None),
+            (1000.0, None),
+            (1.0, Some("soon")),
+        ] {
             assert!(Options::new(speed, idle, None).is_err(), "{speed} {idle:?}");
         }
         let options = Options::new(2.0, Some("3s"), None).ok().unwrap();
-        assert_eq!(options.pace, Pace { speed: 2.0, idle_limit: Some(Duration::from_secs(3)) });
+        assert_eq!(
+            options.pace,
+            Pace {
+                speed: 2.0,
+                idle_limit: Some(Duration::from_secs(3))
+            }
+        );
     }
 }

@@ -12,9 +12,16 @@ use super::find::tapes;
 /// Checks a tape, or every tape below a folder. Fails if one of them is not whole.
 pub fn verify(path: &Path, output: Output) -> Result<(), Failure> {
     let metadata = std::fs::metadata(path).or_fail(path.display())?;
-    let paths = if metadata.is_dir() { tapes(path)? } else { vec![path.to_owned()] };
+    let paths = if metadata.is_dir() {
+        tapes(path)?
+    } else {
+        vec![path.to_owned()]
+    };
     if paths.is_empty() {
-        return Err(Failure::new(format!("there is no .tape file in {}", path.display())));
+        return Err(Failure::new(format!(
+            "there is no .tape file in {}",
+            path.display()
+        )));
     }
     let mut reports = Vec::new();
     let mut wrong = Vec::new();
@@ -28,14 +35,23 @@ pub fn verify(path: &Path, output: Output) -> Result<(), Failure> {
     let whole = paths.len() - wrong.len();
     let all = json!({ "tapes": reports, "checked": paths.len(), "whole": whole });
     output.show(&all, |all| {
-        let lines = all.get("tapes").and_then(Value::as_array).into_iter().flatten().map(line);
+        let lines = all
+            .get("tapes")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .map(line);
         let mut text: Vec<String> = lines.collect();
         if paths.len() > 1 {
             text.push(format!("{whole} of {} tapes are whole", paths.len()));
         }
         text.join("\n")
     })?;
-    if wrong.is_empty() { Ok(()) } else { Err(Failure::all(wrong)) }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::all(wrong))
+    }
 }
 
 fn check(path: &Path) -> Value {
@@ -66,7 +82,10 @@ pub(super) fn line(report: &Value) -> String {
     if report.get("whole") != Some(&Value::Bool(true)) {
         return format!("BAD  {path}");
     }
-    let duration = report.get("duration").and_then(Value::as_f64).unwrap_or(0.0);
+    let duration = report
+        .get("duration")
+        .and_then(Value::as_f64)
+        .unwrap_or(0.0);
     let recovered = report
         .get("closing")
         .and_then(|closing| closing.get("recovered"))
@@ -76,6 +95,10 @@ pub(super) fn line(report: &Value) -> String {
         field(report, "frames"),
         field(report, "records"),
         field(report, "root"),
-        if recovered { ", finished after a crash" } else { "" }
+        if recovered {
+            ", finished after a crash"
+        } else {
+            ""
+        }
     )
 }

@@ -15,11 +15,18 @@ const NAME: &str = "admin";
 pub async fn ensure(store: &Store, password: Option<&Zeroizing<String>>) -> Result<(), Failure> {
     let what = "making the first administrator";
     if let Some(password) = password {
-        store.first_admin(NAME, password, false, now()).await.or_fail(what)?;
+        store
+            .first_admin(NAME, password, false, now())
+            .await
+            .or_fail(what)?;
         return Ok(());
     }
     let password = one_time_password();
-    if store.first_admin(NAME, &password, true, now()).await.or_fail(what)? {
+    if store
+        .first_admin(NAME, &password, true, now())
+        .await
+        .or_fail(what)?
+    {
         let line = Zeroizing::new(format!(
             "The first administrator is `{NAME}`. One-time password, shown only now: {}\n",
             password.as_str()

@@ -49,8 +49,10 @@ pub fn load_or_create(certificate: &Path, private_key: &Path) -> Result<Certific
     }
     let made = make()?;
     // The key first: a certificate without its key would be trusted by clients in vain.
-    write_new(private_key, 0o600, made.private_key_pem.as_bytes()).or_fail(private_key.display())?;
-    write_new(certificate, 0o644, made.certificate_pem.as_bytes()).or_fail(certificate.display())?;
+    write_new(private_key, 0o600, made.private_key_pem.as_bytes())
+        .or_fail(private_key.display())?;
+    write_new(certificate, 0o644, made.certificate_pem.as_bytes())
+        .or_fail(certificate.display())?;
     Ok(made)
 }
 
@@ -86,7 +88,10 @@ mod tests {
         let first = load_or_create(&certificate, &key).ok().unwrap();
         let second = load_or_create(&certificate, &key).ok().unwrap();
         assert_eq!(first.certificate_pem, second.certificate_pem);
-        assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(&key).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
 
         std::fs::remove_file(&key).unwrap();
         let third = load_or_create(&certificate, &key).ok().unwrap();

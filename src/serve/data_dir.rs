@@ -162,6 +162,9 @@ mod tests {
         write_new(&path, 0o600, b"one").unwrap();
         assert!(write_new(&path, 0o600, b"two").is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"one");
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
     }
 }

@@ -12,7 +12,7 @@ use sallyport_control_api::ApiConfig;
 use sallyport_proxy::ProxyConfig;
 use sallyport_store::{Store, VaultKey};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::apply;
 use crate::config::Config;
@@ -76,8 +76,13 @@ async fn with_store(
         data = %config.data_dir.display(),
         "sallyport is ready"
     );
+    debug!(rdp.listen = %config.rdp_listen, "RDP is not served yet");
     let name = signals.first().await;
-    info!(signal = name, grace_s = config.serve.grace.as_secs(), "stopping: live sessions are told");
+    info!(
+        signal = name,
+        grace_s = config.serve.grace.as_secs(),
+        "stopping: live sessions are told"
+    );
     let drain = async {
         proxy.drain(config.serve.grace).await;
         api.stop().await;
@@ -99,7 +104,9 @@ pub async fn open_store(config: &Config) -> Result<Store, Failure> {
         Some(text) => VaultKey::from_text(text).or_fail("SALLYPORT_VAULT_KEY")?,
         None => VaultKey::load_or_create(&data_dir.vault_key()).or_fail("the vault")?,
     };
-    Store::open(&config.store_url, key).await.or_fail("opening the store")
+    Store::open(&config.store_url, key)
+        .await
+        .or_fail("opening the store")
 }
 
 fn proxy_config(config: &Config, data_dir: &DataDir) -> Result<ProxyConfig, Failure> {

@@ -23,16 +23,22 @@ pub fn run(client: &Client, command: &Sessions, output: Output) -> Result<(), Fa
             order(client, id, "lock", &body, output)
         }
         Sessions::Unlock { id } => order(client, id, "unlock", &json!({}), output),
-        Sessions::End { id, reason } => order(client, id, "end", &json!({ "reason": reason }), output),
+        Sessions::End { id, reason } => {
+            order(client, id, "end", &json!({ "reason": reason }), output)
+        }
         Sessions::Terminate { id, cancel, reason } => {
             let body = json!({ "cancel": cancel, "reason": reason });
             order(client, id, "terminate", &body, output)
         }
         Sessions::Extend { id, by } => {
-            let body = by.as_ref().map_or_else(|| json!({}), |by| json!({ "by": by }));
+            let body = by
+                .as_ref()
+                .map_or_else(|| json!({}), |by| json!({ "by": by }));
             order(client, id, "extend", &body, output)
         }
-        Sessions::Message { id, text } => order(client, id, "message", &json!({ "text": text }), output),
+        Sessions::Message { id, text } => {
+            order(client, id, "message", &json!({ "text": text }), output)
+        }
         Sessions::Watch { id, plain } => watch::run(client, id, *plain, output),
     }
 }
@@ -46,9 +52,22 @@ fn show_list(client: &Client, list: &SessionList, output: Output) -> Result<(), 
     output.show(&sessions, |sessions| {
         page(
             sessions,
-            &["ID", "STATUS", "USER", "HOST", "ACTIVITY", "REQUESTED", "END", "FROM"],
+            &[
+                "ID",
+                "STATUS",
+                "USER",
+                "HOST",
+                "ACTIVITY",
+                "REQUESTED",
+                "END",
+                "FROM",
+            ],
             |row| {
-                let end = if field(row, "ended_at").is_empty() { "scheduled_end" } else { "ended_at" };
+                let end = if field(row, "ended_at").is_empty() {
+                    "scheduled_end"
+                } else {
+                    "ended_at"
+                };
                 vec![
                     field(row, "id"),
                     field(row, "status"),
@@ -92,9 +111,16 @@ fn parameters(list: &SessionList) -> Vec<(&'static str, String)> {
 fn events(client: &Client, id: &str, output: Output) -> Result<(), Failure> {
     let mut items: Vec<Value> = Vec::new();
     for number in 1.. {
-        let query = [("page", format!("{number}")), ("page_size", "100".to_owned())];
+        let query = [
+            ("page", format!("{number}")),
+            ("page_size", "100".to_owned()),
+        ];
         let list = client.get(&format!("{}/events", path(id)), &query)?;
-        let rows = list.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+        let rows = list
+            .get("items")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
         let total = list.get("total").and_then(Value::as_u64).unwrap_or(0);
         let last = rows.is_empty();
         items.extend(rows);
@@ -117,7 +143,13 @@ fn events(client: &Client, id: &str, output: Output) -> Result<(), Failure> {
 }
 
 /// Gives an order and says when it took effect. One that nobody confirmed is a failure.
-fn order(client: &Client, id: &str, verb: &str, body: &Value, output: Output) -> Result<(), Failure> {
+fn order(
+    client: &Client,
+    id: &str,
+    verb: &str,
+    body: &Value,
+    output: Output,
+) -> Result<(), Failure> {
     let answer = client.post(&format!("{}/{verb}", path(id)), &[], body)?;
     output.show(&answer, |answer| confirmation(verb, answer))?;
     if answer.get("confirmed") == Some(&Value::Bool(false)) {
@@ -136,7 +168,10 @@ fn confirmation(verb: &str, answer: &Value) -> String {
     let effective = field(answer, "effective_at");
     let mut text = format!("{verb}: ordered {ordered}, in effect {effective}");
     let nobody = Vec::new();
-    let connections = answer.get("connections").and_then(Value::as_array).unwrap_or(&nobody);
+    let connections = answer
+        .get("connections")
+        .and_then(Value::as_array)
+        .unwrap_or(&nobody);
     for connection in connections {
         text.push_str(&format!(
             "\n  connection {} at {}",

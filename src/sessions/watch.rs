@@ -48,18 +48,14 @@ async fn connect(client: &Client, id: &str) -> Result<Socket, Failure> {
     );
     let mut request = url.into_client_request().or_fail("SALLYPORT_URL")?;
     if let Some(token) = client.token() {
-        let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
-            .or_fail("SALLYPORT_TOKEN")?;
+        let mut value =
+            HeaderValue::from_str(&format!("Bearer {token}")).or_fail("SALLYPORT_TOKEN")?;
         value.set_sensitive(true);
         request.headers_mut().insert("authorization", value);
     }
     let connector = Connector::Rustls(client.trust().tls()?);
-    let connecting = tokio_tungstenite::connect_async_tls_with_config(
-        request,
-        None,
-        true,
-        Some(connector),
-    );
+    let connecting =
+        tokio_tungstenite::connect_async_tls_with_config(request, None, true, Some(connector));
     match timeout(Duration::from_secs(15), connecting).await {
         Ok(Ok((socket, _))) => Ok(socket),
         Ok(Err(error)) => Err(explain(base, error)),
@@ -101,7 +97,8 @@ async fn next(socket: &mut Socket) -> Result<Option<(Frame, Option<Value>)>, Fai
         match message {
             Message::Binary(bytes) => return Ok(Some((Frame::Bytes(bytes.to_vec()), None))),
             Message::Text(text) => {
-                let value: Value = serde_json::from_str(&text).or_fail("the server's frame is no JSON")?;
+                let value: Value =
+                    serde_json::from_str(&text).or_fail("the server's frame is no JSON")?;
                 if let Some(frame) = understand(&value) {
                     return Ok(Some((frame, Some(value))));
                 }
@@ -223,10 +220,24 @@ mod tests {
     #[test]
     fn frames_are_understood_and_unknown_ones_skipped() {
         let hello = json!({"type": "hello", "session": "s", "connection": "c", "channel": 0, "cols": 132, "rows": 43});
-        assert!(matches!(understand(&hello), Some(Frame::Hello { columns: 132, rows: 43 })));
+        assert!(matches!(
+            understand(&hello),
+            Some(Frame::Hello {
+                columns: 132,
+                rows: 43
+            })
+        ));
         let resize = json!({"type": "resize", "cols": 70000, "rows": 10});
-        assert!(matches!(understand(&resize), Some(Frame::Resize { columns: 80, rows: 10 })));
-        assert!(matches!(understand(&json!({"type": "end", "reason": "x"})), Some(Frame::End(why)) if why == "x"));
+        assert!(matches!(
+            understand(&resize),
+            Some(Frame::Resize {
+                columns: 80,
+                rows: 10
+            })
+        ));
+        assert!(
+            matches!(understand(&json!({"type": "end", "reason": "x"})), Some(Frame::End(why)) if why == "x")
+        );
         assert!(understand(&json!({"type": "new"})).is_none());
     }
 }

@@ -37,7 +37,10 @@ impl Key {
             _ => return None,
         };
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        #[expect(clippy::wildcard_enum_match_arm, reason = "all other keys mean nothing")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other keys mean nothing"
+        )]
         match key.code {
             KeyCode::Char('c' | 'd') if control => Some(Self::Quit),
             KeyCode::Char('q') | KeyCode::Esc => Some(Self::Quit),
@@ -117,7 +120,11 @@ mod tests {
             (KeyCode::Char('i'), KeyModifiers::NONE, Some(Key::Idle)),
             (KeyCode::Char('x'), KeyModifiers::NONE, None),
         ] {
-            assert_eq!(Key::of(&Event::Key(KeyEvent::new(code, modifiers))), key, "{code:?}");
+            assert_eq!(
+                Key::of(&Event::Key(KeyEvent::new(code, modifiers))),
+                key,
+                "{code:?}"
+            );
         }
     }
 }

@@ -1,25 +1,23 @@
 //! A model of the session's screen, and the bytes that paint it into a window of any size.
 
+use sallyport_recorder::Screen;
+
 use crate::table::printable;
 
 /// The session's screen as this window shows it: the part around the cursor, and a status line.
 pub struct Painter {
-    model: vt100::Parser,
+    screen: Screen,
     window: (u16, u16),
     /// What each row of the window shows now.
     shown: Vec<Vec<u8>>,
     status: String,
 }
 
-/// No terminal is larger; a tape that says so is not believed.
-const LARGEST: u16 = 1000;
-
 impl Painter {
     /// A blank screen of the session's size, in a window of `columns` and `rows`.
     pub fn new(columns: u16, rows: u16, window: (u16, u16)) -> Self {
-        let (columns, rows) = sane(columns, rows);
         Self {
-            model: vt100::Parser::new(rows, columns, 0),
+            screen: Screen::new(columns, rows),
             window,
             shown: Vec::new(),
             status: String::new(),
@@ -28,13 +26,12 @@ impl Painter {
 
     /// Output of the session.
     pub fn feed(&mut self, bytes: &[u8]) {
-        self.model.process(bytes);
+        self.screen.feed(bytes);
     }
 
     /// The session's window changed.
     pub fn resize(&mut self, columns: u16, rows: u16) {
-        let (columns, rows) = sane(columns, rows);
-        self.model.screen_mut().set_size(rows, columns);
+        self.screen.resize(columns, rows);
     }
 
     /// This window changed.
@@ -45,13 +42,12 @@ impl Painter {
 
     /// Starts over with a blank screen.
     pub fn clear(&mut self, columns: u16, rows: u16) {
-        *self = Self::new(columns, rows, self.window);
+        self.screen = Screen::new(columns, rows);
     }
 
     /// The session's columns and rows.
     pub fn size(&self) -> (u16, u16) {
-        let (rows, columns) = self.model.screen().size();
-        (columns, rows)
+        self.screen.size()
     }
 
     /// The bytes that bring the window up to date; only rows that changed are painted.
@@ -64,7 +60,11 @@ impl Painter {
             self.shown = vec![Vec::new(); usize::from(body)];
             self.status.clear();
         }
-        let screen = self.model.screen();
+        // The recorder's screen gives itself as a whole; a plain model of it gives rows.
+        let (wide, high) = self.screen.size();
+        let mut model = vt100::Parser::new(high, wide, 0);
+        model.process(&self.screen.repaint());
+        let screen = model.screen();
         let (row, column) = screen.cursor_position();
         // A window with too few rows follows the cursor: that is where things happen.
         let hidden = (row + 1).saturating_sub(body);
@@ -79,22 +79,25 @@ impl Painter {
                 *shown = line;
             }
         }
-        let status: String = status.chars().map(printable).take(usize::from(columns)).collect();
+        let status: String = status
+            .chars()
+            .map(printable)
+            .take(usize::from(columns))
+            .collect();
         if status != self.status && rows > 1 {
             let width = usize::from(columns);
-            frame.extend_from_slice(format!("\x1b[{rows};1H\x1b[0;7m{status:width$}\x1b[m").as_bytes());
+            frame.extend_from_slice(
+                format!("\x1b[{rows};1H\x1b[0;7m{status:width$}\x1b[m").as_bytes(),
+            );
             self.status = status;
         }
         if !screen.hide_cursor() && body > 0 && column < columns {
             let row = row - hidden + 1;
-            frame.extend_from_slice(format!("\x1b[m\x1b[{row};{}H\x1b[?25h", column + 1).as_bytes());
+            frame
+                .extend_from_slice(format!("\x1b[m\x1b[{row};{}H\x1b[?25h", column + 1).as_bytes());
         }
         frame
     }
-}
-
-fn sane(columns: u16, rows: u16) -> (u16, u16) {
-    (columns.clamp(1, LARGEST), rows.clamp(1, LARGEST))
 }
 
 #[cfg(test)]
@@ -107,7 +110,11 @@ mod tests {
         for frame in frames {
             terminal.process(frame);
         }
-        terminal.screen().contents()
+        let rows: Vec<String> = terminal.screen().rows(0, window.0).collect();
+        rows.iter()
+            .map(|row| row.trim_end())
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     #[test]
@@ -116,11 +123,21 @@ mod tests {
         let mut painter = Painter::new(80, 24, window);
         painter.feed(b"hello\r\n\x1b[31mred\x1b[m and plain\r\n");
         let first = painter.frame("status");
-        assert_eq!(seen(&[first.clone()], window), "hello\nred and plain\n\nstatus");
+        assert_eq!(
+            seen(std::slice::from_ref(&first), window),
+            "hello\nred and plain\n\nstatus"
+        );
         painter.feed(b"\x1b[Hjello");
         let second = painter.frame("status");
-        assert!(second.len() < 60, "only what changed is painted: {}", second.len());
-        assert_eq!(seen(&[first, second], window), "jello\nred and plain\n\nstatus");
+        assert!(
+            second.len() < 60,
+            "only what changed is painted: {}",
+            second.len()
+        );
+        assert_eq!(
+            seen(&[first, second], window),
+            "jello\nred and plain\n\nstatus"
+        );
     }
 
     #[test]
@@ -138,7 +155,14 @@ mod tests {
         let frame = painter.frame("a\x1b[2Jb");
         let frame = String::from_utf8(frame).unwrap();
         assert!(frame.contains("ok"));
-        for order in ["\x1b]", "\x1b[6n", "\x1b[c", "\x1b[?1000h", "\x05", "a\x1b[2Jb"] {
+        for order in [
+            "\x1b]",
+            "\x1b[6n",
+            "\x1b[c",
+            "\x1b[?1000h",
+            "\x05",
+            "a\x1b[2Jb",
+        ] {
             assert!(!frame.contains(order), "{order:?} in {frame:?}");
         }
     }

@@ -21,8 +21,13 @@ impl Terminal {
     pub fn take() -> Result<Self, Failure> {
         enable_raw_mode().or_fail("switching the terminal to raw mode")?;
         let terminal = Self { _private: () };
-        execute!(std::io::stdout(), EnterAlternateScreen, DisableLineWrap, Hide)
-            .or_fail("writing to the terminal")?;
+        execute!(
+            std::io::stdout(),
+            EnterAlternateScreen,
+            DisableLineWrap,
+            Hide
+        )
+        .or_fail("writing to the terminal")?;
         Ok(terminal)
     }
 

@@ -114,7 +114,7 @@ fn rsync_keeps_a_tree_the_same() {
     };
     let remote = format!("127.0.0.1:{}/copy/", there.path().display());
     sync(format!("{}/", here.path().display()), remote.clone());
-    fs::write(here.path().join("d1/f1"), noise(50_001, 99)).unwrap();
+    fs::write(here.path().join("d1/f1"), noise(60_001, 99)).unwrap();
     fs::remove_file(here.path().join("d2/f2")).unwrap();
     sync(format!("{}/", here.path().display()), remote.clone());
     let back = local();

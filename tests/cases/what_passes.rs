@@ -171,6 +171,7 @@ fn keys_reach_programs() {
     tty.line("vi -u NONE /tmp/never-written 2>/dev/null || echo no vi");
     std::thread::sleep(Duration::from_millis(500));
     tty.send("\x1b:q!\r");
+    std::thread::sleep(Duration::from_millis(700));
     tty.line("echo back-$((40+2))");
     tty.wait_screen("back-42", SOON);
 }
@@ -266,7 +267,7 @@ fn what_is_not_offered_is_refused_clearly() {
         "a forward passed: {}",
         done.text()
     );
-    assert!(done.err.contains("open failed"), "{}", done.err);
+    assert!(done.err.contains("forwarding failed"), "{}", done.err);
 
     let mut remote = ssh
         .clone()
@@ -336,11 +337,7 @@ fn an_activity_allows_only_its_rights() {
         SOON,
     )
     .failed();
-    assert!(
-        shell.all().contains("does not allow shell"),
-        "{}",
-        shell.all()
-    );
+    assert!(shell.err.contains("shell request failed"), "{}", shell.err);
     assert_eq!(
         gateway
             .ssh("alice+commandsonly")

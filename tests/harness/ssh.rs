@@ -70,8 +70,10 @@ impl Ssh {
     }
 
     fn words(&self) -> Vec<OsString> {
-        let mut user = OsString::from("User=");
+        // Quoted, because notes in a connect string have spaces.
+        let mut user = OsString::from("User=\"");
         user.push(&self.login);
+        user.push("\"");
         let mut words: Vec<OsString> = vec!["-F".into(), "/dev/null".into(), "-o".into(), user];
         let mut option = |text: String| words.extend(["-o".into(), text.into()]);
         // What a case says comes first: ssh takes the first value of an option.

@@ -73,18 +73,20 @@ async fn live_connection(
     session: &SessionRow,
     named: Option<&str>,
 ) -> Result<ConnectionRow, Problem> {
+    if session.status.is_final() {
+        return Err(Problem::conflict(
+            "the session has ended; see its recordings",
+        ));
+    }
     let all = api.store.connections(session.id).await?;
     let open = all
         .into_iter()
         .filter(|connection| connection.closed_at.is_none());
     let wanted = open.filter(|connection| named.is_none_or(|id| connection.id.to_string() == id));
     let newest = wanted.max_by_key(|connection| connection.connected_at);
-    let connection = newest.ok_or_else(|| match session.status.is_final() {
-        true => Problem::conflict("the session has ended; see its recordings"),
-        false => {
-            Problem::conflict("nobody is connected to the session, so there is nothing to watch")
-        }
-    })?;
+    let nobody =
+        || Problem::conflict("nobody is connected to the session, so there is nothing to watch");
+    let connection = newest.ok_or_else(nobody)?;
     match connection.tape.is_empty() {
         true => Err(Problem::conflict(
             "the session is not recorded, and only what is recorded can be watched",

@@ -83,13 +83,13 @@ impl Client {
             None => self.agent.run(request.body(()).unwrap()),
         };
         let mut answer = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
-        let text = answer
+        let bytes = answer
             .body_mut()
             .with_config()
             .limit(64 << 20)
-            .lossy_utf8(true)
-            .read_to_string()
+            .read_to_vec()
             .unwrap();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         Answer {
             status: answer.status().as_u16(),
             headers: answer.headers().clone(),

@@ -144,6 +144,8 @@ impl Channel {
         self.closed.cancel();
         let _ = self.target.write.close().await;
         let _ = self.client.handle.close(self.client.id).await;
+        // A channel that we closed first is not announced to the client's handler again.
+        self.client.inbox.close();
         self.target.leg.forget(self.target.id);
     }
 

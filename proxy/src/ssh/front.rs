@@ -100,10 +100,12 @@ impl Front {
 impl Drop for Front {
     fn drop(&mut self) {
         // Dropped with the leg's loop, however that ended.
+        let mut open = false;
         for inbox in self.channels.values() {
+            open |= !inbox.is_closed();
             inbox.close();
         }
-        self.shared.client_gone(!self.channels.is_empty());
+        self.shared.client_gone(open);
     }
 }
 
@@ -172,6 +174,7 @@ impl Handler for Front {
         reply: ChannelOpenHandle,
         session: &mut Session,
     ) -> Result<(), LegError> {
+        self.channels.retain(|_, inbox| !inbox.is_closed());
         if self.channels.len() >= MAX_CHANNELS {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());

@@ -173,17 +173,15 @@ impl Channel {
             }
             Request::Shell => {
                 if self.may(Right::Shell, "shell").await? {
-                    self.start(Right::Shell, "shell".to_owned())?;
+                    self.start(Right::Shell, "shell", String::new())?;
                     self.target.write.request_shell(true).await?;
                 }
             }
             Request::Exec(command) => {
-                let words = format!(
-                    "exec {}",
-                    notice::printable(&String::from_utf8_lossy(&command))
-                );
-                if self.may(Right::Exec, &words).await? {
-                    self.start(Right::Exec, words)?;
+                let words = notice::printable(&String::from_utf8_lossy(&command));
+                let what = format!("exec {words}");
+                if self.may(Right::Exec, &what).await? {
+                    self.start(Right::Exec, &what, words)?;
                     self.target.write.exec(true, command).await?;
                 }
             }
@@ -194,9 +192,9 @@ impl Channel {
                 } else {
                     Right::Exec
                 };
-                let words = format!("subsystem {}", notice::printable(&name));
-                if self.may(right, &words).await? {
-                    self.start(right, words)?;
+                let what = format!("subsystem {}", notice::printable(&name));
+                if self.may(right, &what).await? {
+                    self.start(right, &what, what.clone())?;
                     self.target.write.request_subsystem(true, name).await?;
                 }
             }
@@ -221,18 +219,21 @@ impl Channel {
         Ok(())
     }
 
-    fn start(&self, right: Right, words: String) -> Result<(), ChannelEnd> {
+    /// The channel gets its purpose: `what` on the tape, `detail` in the log once the target answered.
+    fn start(&self, right: Right, what: &str, detail: String) -> Result<(), ChannelEnd> {
         let pty = self.terminal.size();
         let pty = pty
             .as_ref()
             .map(|(term, cols, rows)| (term.as_str(), *cols, *rows));
-        let opened = Record::ChannelOpened {
-            channel: self.number,
-            what: &words,
-            pty,
-        };
-        self.connection.tape.write(&[opened], 0)?;
-        self.ask(Asked::Start(right, words));
+        self.connection.tape.write(
+            &[Record::ChannelOpened {
+                channel: self.number,
+                what,
+                pty,
+            }],
+            0,
+        )?;
+        self.ask(Asked::Start(right, detail));
         Ok(())
     }
 

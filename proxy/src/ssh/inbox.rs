@@ -148,10 +148,15 @@ impl Inbox {
         Ok(())
     }
 
-    /// The leg is gone: after what is in it, [`Inbox::recv`] answers `None`.
+    /// The leg or the channel is gone: after what is in it, [`Inbox::recv`] answers `None`.
     pub fn close(&self) {
         self.queue().closed = true;
         self.filled.notify_one();
+    }
+
+    /// Closed, by its leg or by the channel's end?
+    pub fn is_closed(&self) -> bool {
+        self.queue().closed
     }
 
     /// Takes the next item; `None` when the leg is gone. Cancel safe; one receiver only.

@@ -24,6 +24,7 @@ pub async fn explain(client: ClientEnd, refusal: &Refusal) {
                     .await;
                 let _ = client.handle.eof(client.id).await;
                 let _ = client.handle.close(client.id).await;
+                client.inbox.close();
                 return;
             }
             // Only what starts something is worth a refusal; the rest would hide it.

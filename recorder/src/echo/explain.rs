@@ -24,21 +24,23 @@ pub(super) struct Line<'a> {
     pub prompt: &'a str,
 }
 
-/// How many of the keys, from the first, the output echoes; 0: it is no echo.
-pub(super) fn explain(keys: &[Waiting], tokens: &[Token], line: &Line<'_>) -> usize {
-    let in_order = echo_in_order(keys, tokens);
-    if in_order > 0 {
-        return in_order;
-    }
-    let painted = painted_anew(keys, tokens, line);
-    if painted > 0 {
-        return painted;
-    }
-    whole_line(keys, tokens)
+/// What an output is the echo of.
+pub(super) struct Explained {
+    /// So many of the keys, from the first.
+    pub keys: usize,
+    /// So many of the tokens were needed; the rest may hold the echo of more lines.
+    pub tokens: usize,
+}
+
+/// Which of the keys, from the first, the output echoes; `None`: it is no echo.
+pub(super) fn explain(keys: &[Waiting], tokens: &[Token], line: &Line<'_>) -> Option<Explained> {
+    echo_in_order(keys, tokens)
+        .or_else(|| painted_anew(keys, tokens, line))
+        .or_else(|| whole_line(keys, tokens))
 }
 
 /// The plain echo: the keys' characters one after the other.
-fn echo_in_order(keys: &[Waiting], tokens: &[Token]) -> usize {
+fn echo_in_order(keys: &[Waiting], tokens: &[Token]) -> Option<Explained> {
     let mut at = tokens
         .iter()
         .take_while(|t| matches!(t, Token::Move | Token::Cr))
@@ -71,11 +73,11 @@ fn echo_in_order(keys: &[Waiting], tokens: &[Token]) -> usize {
     }
     let rest = &tokens[at.min(tokens.len())..];
     let after_enter = done > 0 && keys[done - 1].0 == Kind::Enter;
-    if echoed && done > 0 && (after_enter || is_editors(rest, tokens)) {
-        done
-    } else {
-        0
-    }
+    let explained = echoed && done > 0 && (after_enter || is_editors(rest, tokens));
+    explained.then_some(Explained {
+        keys: done,
+        tokens: at,
+    })
 }
 
 /// Behind the echo: nothing that is seen, or what a line editor prints and comes back from.
@@ -145,32 +147,33 @@ fn skip_caret(c: char, tokens: &[Token], at: usize) -> usize {
 }
 
 /// A line editor that paints (a part of) its line anew: what was echoed before, then the new keys.
-fn painted_anew(keys: &[Waiting], tokens: &[Token], line: &Line<'_>) -> usize {
+fn painted_anew(keys: &[Waiting], tokens: &[Token], line: &Line<'_>) -> Option<Explained> {
     let moved = |t: &Token| matches!(t, Token::Move | Token::Back | Token::Cr);
     if tokens.contains(&Token::Lf) || !tokens.iter().any(moved) {
-        return 0;
+        return None;
     }
-    let shown: Vec<char> = visible(tokens);
+    let shown = visible(tokens);
     let wanted = chars(keys);
-    let context: Vec<char> = match line.echoed.len() {
-        0 => line.prompt.chars().collect(),
-        n => line.echoed[n.saturating_sub(2)..].to_vec(),
+    let painted = |n: &usize| match line.echoed.len() {
+        0 => behind_prompt(&shown, line.prompt, &wanted[..*n]),
+        len => {
+            let context = &line.echoed[len.saturating_sub(2)..];
+            let needle: Vec<char> = context.iter().chain(&wanted[..*n]).copied().collect();
+            shown.windows(needle.len()).any(|window| window == needle)
+        }
     };
-    if line.echoed.is_empty() {
-        let context = &context[context.len().saturating_sub(PROMPT_SEEN)..];
-        let painted = |n: &usize| ends_with(&shown, context, &wanted[..*n]);
-        let enough = context.len() >= 2 && !super::view::asks_for_secret(line.prompt);
-        return (1..=wanted.len())
-            .rev()
-            .find(painted)
-            .filter(|_| enough)
-            .unwrap_or(0);
-    }
-    let painted = |n: &usize| {
-        let needle: Vec<char> = context.iter().chain(&wanted[..*n]).copied().collect();
-        shown.windows(needle.len()).any(|window| window == needle)
-    };
-    (1..=wanted.len()).rev().find(painted).unwrap_or(0)
+    let keys = (1..=wanted.len()).rev().find(painted)?;
+    Some(Explained {
+        keys,
+        tokens: tokens.len(),
+    })
+}
+
+/// Nothing of the line was echoed yet: the prompt is painted, and the keys behind it.
+fn behind_prompt(shown: &[char], prompt: &str, keys: &[char]) -> bool {
+    let prompt_chars: Vec<char> = prompt.chars().collect();
+    let context = &prompt_chars[prompt_chars.len().saturating_sub(PROMPT_SEEN)..];
+    context.len() >= 2 && !super::view::asks_for_secret(prompt) && ends_with(shown, context, keys)
 }
 
 fn ends_with(shown: &[char], context: &[char], keys: &[char]) -> bool {
@@ -180,27 +183,27 @@ fn ends_with(shown: &[char], context: &[char], keys: &[char]) -> bool {
 }
 
 /// The whole line, typed ahead and shown later: behind a prompt, at the end of a line.
-fn whole_line(keys: &[Waiting], tokens: &[Token]) -> usize {
+fn whole_line(keys: &[Waiting], tokens: &[Token]) -> Option<Explained> {
     let wanted = chars(keys);
     let enter = keys
         .get(wanted.len())
         .is_some_and(|(kind, _)| *kind == Kind::Enter);
     if wanted.len() < SHORTEST_LINE || !enter {
-        return 0;
+        return None;
     }
-    let mut lines = tokens.split(|t| *t == Token::Lf);
-    // The last part is not ended by a line feed.
-    let last = lines.next_back();
-    let shown = |line: &[Token]| {
-        let line = visible(line);
-        line.strip_suffix(wanted.as_slice())
-            .is_some_and(|before| before.last().is_none_or(|c| !c.is_alphanumeric()))
-    };
-    if last.is_some() && lines.any(shown) {
-        wanted.len() + 1
-    } else {
-        0
+    let mut begin = 0;
+    for (at, _) in tokens.iter().enumerate().filter(|(_, t)| **t == Token::Lf) {
+        let line = visible(&tokens[begin..at]);
+        let before = line.strip_suffix(wanted.as_slice());
+        if before.is_some_and(|before| before.last().is_none_or(|c| !c.is_alphanumeric())) {
+            return Some(Explained {
+                keys: wanted.len() + 1,
+                tokens: at + 1,
+            });
+        }
+        begin = at + 1;
     }
+    None
 }
 
 /// The characters up to the first other key.

@@ -126,7 +126,7 @@ impl EchoTracker {
 
     /// Tries the output against the keys that wait, line by line: when a later line was echoed,
     /// those before it never will be.
-    fn match_echo(&mut self, tokens: &[Token]) {
+    fn match_echo(&mut self, mut tokens: &[Token]) {
         let mut begin = self.first_waiting();
         while let Some(from) = begin {
             let waiting = self.waiting(from);
@@ -134,10 +134,16 @@ impl EchoTracker {
                 echoed: &self.line,
                 prompt: &self.prompt,
             };
-            let n = explain::explain(&waiting, tokens, &line);
-            if n > 0 {
-                self.echoed(from, &waiting[..n]);
-                return;
+            if let Some(found) = explain::explain(&waiting, tokens, &line) {
+                let keys = &waiting[..found.keys];
+                self.echoed(from, keys);
+                // Behind an echoed Enter the next line's echo may follow.
+                if !keys.last().is_some_and(|(kind, _)| *kind == Kind::Enter) {
+                    return;
+                }
+                tokens = tokens.get(found.tokens..).unwrap_or_default();
+                begin = self.first_waiting().filter(|_| !tokens.is_empty());
+                continue;
             }
             let mut later = self.keys.iter().enumerate().skip(from);
             begin = later

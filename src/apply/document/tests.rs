@@ -23,7 +23,9 @@ fn environment() -> BTreeMap<&'static str, &'static str> {
 
 fn complaints(text: &str) -> Vec<String> {
     let dir = folder();
-    let mut mistakes = read(text, dir.path(), &environment()).err().unwrap_or_default();
+    let mut mistakes = read(text, dir.path(), &environment())
+        .err()
+        .unwrap_or_default();
     mistakes.sort_by_key(|mistake| mistake.at);
     mistakes.iter().map(ToString::to_string).collect()
 }
@@ -34,10 +36,15 @@ fn the_example_is_accepted_as_it_stands() {
     let declaration = read(EXAMPLE, dir.path(), &environment()).unwrap();
     assert_eq!(declaration.users.len(), 3);
     let alice = declaration.users.first().unwrap();
-    assert_eq!(alice.password.as_ref().unwrap().value.as_deref(), Some("a-secret"));
+    assert_eq!(
+        alice.password.as_ref().unwrap().value.as_deref(),
+        Some("a-secret")
+    );
     assert_eq!(
         alice.ssh_keys,
-        [sallyport_domain::declared::TextSource::Text("ssh-ed25519 AAAAC3Nz alice".into())]
+        [sallyport_domain::declared::TextSource::Text(
+            "ssh-ed25519 AAAAC3Nz alice".into()
+        )]
     );
     let root = declaration.accounts.last().unwrap();
     let key = root.secret.as_ref().unwrap().private_key.as_ref().unwrap();
@@ -75,10 +82,7 @@ fn each_mistake_says_where_it_is_and_what_is_allowed() {
             "hosts:\n  - { name: web }\n",
             "2:5: `hosts[0]` lacks `address`",
         ),
-        (
-            "hosts: web\n",
-            "1:8: `hosts` is `web`, but must be a list",
-        ),
+        ("hosts: web\n", "1:8: `hosts` is `web`, but must be a list"),
         (
             "hosts:\n  - { name: web, address: a, ssh: { host_keys: last-use } }\n",
             "2:48: `hosts[0].ssh.host_keys` is `last-use`, but must be `first-use` or a list of public keys",
@@ -166,8 +170,14 @@ hosts:
 fn broken_yaml_says_where() {
     for (text, expected) in [
         ("users:\n  - { name: alice\n", "2:5: unclosed bracket '{'"),
-        ("users:\n  - name: alice\n   scope: acme\n", "x"),
-        ("users:\n\t- name: alice\n", "x"),
+        (
+            "users:\n  - name: alice\n   scope: acme\n",
+            "3:4: while parsing a block collection, did not find expected '-' indicator",
+        ),
+        (
+            "users:\n\t- name: alice\n",
+            "2:2: tabs disallowed within this context (block indentation)",
+        ),
     ] {
         assert_eq!(complaints(text), [expected], "{text}");
     }
@@ -185,7 +195,10 @@ fn no_mistake_shows_a_secret() {
         "accounts:\n  - { name: a, host: h, secret: { private_key: { value: { hunter2: hunter2 } } } }\n",
     ] {
         let found = complaints(text).join("\n");
-        assert!(!found.is_empty() && !found.contains("hunter2"), "{text}: {found}");
+        assert!(
+            !found.is_empty() && !found.contains("hunter2"),
+            "{text}: {found}"
+        );
     }
 }
 
@@ -195,5 +208,8 @@ fn the_whole_path_and_name_of_the_document_is_shown() {
     let path = dir.path().join("x.yaml");
     std::fs::write(&path, "hostz: []\n").unwrap();
     let failure = load(&path, &environment()).err().unwrap().to_string();
-    assert!(failure.starts_with(&format!("sallyport: {}:1:1: unknown key `hostz`", path.display())));
+    assert!(failure.starts_with(&format!(
+        "sallyport: {}:1:1: unknown key `hostz`",
+        path.display()
+    )));
 }

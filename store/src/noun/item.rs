@@ -214,7 +214,8 @@ mod tests {
     #[test]
     fn public_keys_are_told_from_other_texts() {
         let ed25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
-        let (kind, body) = public_key(&format!("{ed25519} alice@desk")).unwrap();
+        let commented = format!("{ed25519} alice@desk");
+        let (kind, body) = public_key(&commented).unwrap();
         assert_eq!((kind, body.len()), ("ssh-ed25519", 51));
         assert_eq!(public_key(ed25519).unwrap().1, body);
         for no_key in ["", "ssh-ed25519", "ssh-ed25519 !!!!", "ssh-ed25519 AAAA", &ed25519.replace("ssh-ed25519", "ssh-rsa")] {

@@ -1,6 +1,8 @@
 use sallyport_domain::role::Role;
 
-use super::data::{ALICE_KEY, ALICE_PASSWORD, ROBOT_KEY, apply_example, at, declaration, viewer};
+use super::data::{
+    ALICE_KEY, ALICE_PASSWORD, EXAMPLE, ROBOT_KEY, apply_example, at, declaration, viewer,
+};
 use super::harness::{Bench, on_both};
 use crate::{Author, Hint, ListQuery, Login, LoginOutcome, SessionType, StoreError};
 
@@ -183,7 +185,10 @@ async fn tokens_end_with_time_logout_lock_and_password(bench: Bench) {
             "{error}"
         );
     }
-    assert_eq!(store.verify_audit().await.unwrap().entries, 17 + 3);
+    assert_eq!(
+        store.verify_audit().await.unwrap().entries,
+        EXAMPLE as u64 + 3
+    );
 }
 
 async fn the_first_admin_is_made_once(bench: Bench) {

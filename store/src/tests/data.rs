@@ -28,6 +28,9 @@ pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(1_800_000_000_000_000).unwrap() + TimeDelta::seconds(seconds)
 }
 
+/// How many nouns [`example`] declares.
+pub(crate) const EXAMPLE: usize = 16;
+
 /// The declaration of the example, with its secrets resolved.
 pub(crate) fn example() -> Value {
     json!({

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::data::{
-    ALICE_PASSWORD, DEPLOY_PASSWORD, ROBOT_KEY, ROOT_KEY, apply_example, at, declaration, example,
-    viewer,
+    ALICE_PASSWORD, DEPLOY_PASSWORD, EXAMPLE, ROBOT_KEY, ROOT_KEY, apply_example, at, declaration,
+    example, viewer,
 };
 use super::harness::{Bench, on_both};
 use crate::{ApplyError, Author, ChangeAction, ListQuery};
@@ -28,7 +28,7 @@ async fn applying_twice_changes_nothing(bench: Bench) {
         .apply(&Author::system(), &declaration(example()), false, at(0))
         .await
         .unwrap();
-    assert_eq!(first.len(), 17);
+    assert_eq!(first.len(), EXAMPLE);
     assert!(
         first
             .iter()
@@ -46,7 +46,7 @@ async fn applying_twice_changes_nothing(bench: Bench) {
     let report = store.verify_audit().await.unwrap();
     assert_eq!(
         (report.entries, report.fault),
-        (17, None),
+        (EXAMPLE as u64, None),
         "one entry a change, none for what did not change"
     );
 }
@@ -57,7 +57,7 @@ async fn a_dry_run_keeps_nothing(bench: Bench) {
         .apply(&Author::system(), &declaration(example()), true, at(0))
         .await
         .unwrap();
-    assert_eq!(changes.len(), 17);
+    assert_eq!(changes.len(), EXAMPLE);
     assert_eq!(bench.store.verify_audit().await.unwrap().entries, 0);
     assert!(bench.store.identity("alice").await.unwrap().is_none());
 }
@@ -127,7 +127,7 @@ async fn mistakes_are_named_and_nothing_is_kept(bench: Bench) {
         ),
         (
             json!({ "users": [{ "name": "dave", "scope": "acme/paris" }] }),
-            "user `dave`: scope names scope `acme/paris`, which does not exist; allowed: acme, acme/berlin, acme_2",
+            "user `dave`: scope names scope `acme/paris`, which does not exist; allowed: acme, acme/berlin, acme_2, fresh",
         ),
         (
             json!({ "users": [{ "name": "deploy-robot" }] }),
@@ -252,7 +252,10 @@ async fn what_is_in_use_stays(bench: Bench) {
             .unwrap()
             .is_none()
     );
-    assert_eq!(store.verify_audit().await.unwrap().entries, 17 + 8);
+    assert_eq!(
+        store.verify_audit().await.unwrap().entries,
+        EXAMPLE as u64 + 8
+    );
 }
 
 async fn reach_ends_at_the_scope(bench: Bench) {
