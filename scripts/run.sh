@@ -48,11 +48,16 @@ prepare_target() {
         folder=/var/lib/$account
         id "$account" >/dev/null 2>&1 ||
             useradd --system --user-group --create-home --home-dir "$folder" --shell /bin/bash "$account"
+        # sshd gives a terminal to the group tty, which only root may do, unless it has that group from its birth:
+        # by the mount's option, or else as the user's own group.
+        group=$account
+        grep -q ' /dev/pts devpts .*gid=' /proc/mounts || group=tty
+        [ "$(id -gn "$account")" = "$group" ] || usermod --gid "$group" "$account"
         # The data folder is root's alone, so the server gets copies.
-        install -d -o "$account" -g "$account" -m 700 "$folder" "$folder/sshd"
-        install -o "$account" -g "$account" -m 600 "$keys/host_ed25519" "$folder/sshd/host_ed25519"
-        install -o "$account" -g "$account" -m 600 "$keys/account_ed25519.pub" "$folder/sshd/authorized_keys"
-        as=(setpriv --reuid "$account" --regid "$account" --init-groups --reset-env)
+        install -d -o "$account" -g "$group" -m 700 "$folder" "$folder/sshd"
+        install -o "$account" -g "$group" -m 600 "$keys/host_ed25519" "$folder/sshd/host_ed25519"
+        install -o "$account" -g "$group" -m 600 "$keys/account_ed25519.pub" "$folder/sshd/authorized_keys"
+        as=(setpriv --reuid "$account" --regid "$group" --init-groups --reset-env)
     else
         account=$(id -un)
         folder=$PWD/$data/target
@@ -72,10 +77,11 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 StrictModes no
 PrintLastLog no
+AcceptEnv LANG LC_*
 Subsystem sftp internal-sftp
 CONFIG
     if [ "$(id -u)" = 0 ]; then
-        install -o "$account" -g "$account" -m 600 "$keys/sshd_config" "$folder/sshd/sshd_config"
+        install -o "$account" -g "$group" -m 600 "$keys/sshd_config" "$folder/sshd/sshd_config"
     else
         cp "$keys/sshd_config" "$folder/sshd/sshd_config"
     fi
@@ -110,9 +116,10 @@ prepare_declaration() {
 }
 
 start_server() {
-    (umask 077 && : >"$data/sallyport.log" && : >"$keys/first-start")
+    # What the first start printed is kept until it was shown, even if that start failed later.
+    (umask 077 && : >"$data/sallyport.log" && : >>"$keys/first-start")
     ALICE_PASSWORD=$ALICE_PASSWORD DEMO_PRIVATE_KEY=$DEMO_PRIVATE_KEY SALLYPORT_SERVE_APPLY=$declaration \
-        setsid "$sallyport" serve --data-dir "$data" >"$keys/first-start" 2>"$data/sallyport.log" </dev/null &
+        setsid "$sallyport" serve --data-dir "$data" >>"$keys/first-start" 2>"$data/sallyport.log" </dev/null &
     server=$!
     api=${SALLYPORT_API_LISTEN:-127.0.0.1:8443}
     ssh=${SALLYPORT_SSH_LISTEN:-127.0.0.1:2222}

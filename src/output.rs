@@ -97,6 +97,7 @@ pub fn fields(object: &Value) -> String {
     for (name, value) in object {
         let value = match value {
             Value::Null => continue,
+            Value::String(value) if value.is_empty() => continue,
             Value::String(value) => value.chars().map(printable).collect(),
             other => other.to_string(),
         };
@@ -123,8 +124,8 @@ mod tests {
     }
 
     #[test]
-    fn objects_line_up_without_their_nulls() {
-        let object = json!({"id": "1", "locked": false, "ended_at": null, "status": "Logged In"});
+    fn objects_line_up_without_what_is_empty() {
+        let object = json!({"id": "1", "locked": false, "ended_at": null, "notes": "", "status": "Logged In"});
         assert_eq!(
             fields(&object),
             "id      1\nlocked  false\nstatus  Logged In\n"

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, header};
 use sallyport_domain::role::Act;
 use sallyport_store::{AuditObject, Author, Identity, RecordingRow, SessionRow, Viewer};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::problem::{PASSWORD_CHANGE_REQUIRED, Problem};
 use crate::serve::Peer;
-use crate::state::Api;
+use crate::state::{Api, everything};
 
 /// The console's cookie. The prefix makes browsers insist on HTTPS, one host and the root path.
 pub const COOKIE: &str = "__Host-sallyport";
@@ -84,30 +84,42 @@ impl Caller {
         if may {
             return Ok(row);
         }
-        let told = json!({ "refused": denied(act) });
-        self.note(api, "session.refused", on_session(&row, id), told)
-            .await?;
-        Err(Problem::forbidden(denied(act)))
+        Err(self.refuse(api, &row, act).await?)
     }
 
-    /// The recording and its session, if it may be seen (else 404) and read (else 403, on record).
+    /// The recording and its session, if it may be read. To those who may see its session and no more it is
+    /// refused (403, on record); to others it does not exist.
     pub async fn recording(
         &self,
         api: &Api,
         id: &str,
     ) -> Result<(RecordingRow, SessionRow), Problem> {
         let unknown = || Problem::not_found("recording");
-        let recording = api
+        if let Some(recording) = api.store.recording(&self.viewer, id).await? {
+            let session = recording.session.to_string();
+            let session = api.store.session(&self.viewer, &session).await?;
+            return Ok((recording, session.ok_or_else(unknown)?));
+        }
+        let hidden = api
             .store
-            .recording(&self.viewer, id)
+            .recording(&everything(), id)
             .await?
             .ok_or_else(unknown)?;
-        let session = recording.session.to_string();
-        match self.session(api, &session, Act::ReadRecordings).await {
-            Ok(session) => Ok((recording, session)),
-            Err(problem) if problem.status() == StatusCode::NOT_FOUND => Err(unknown()),
-            Err(problem) => Err(problem),
-        }
+        let session = hidden.session.to_string();
+        let seen = api
+            .store
+            .session(&self.viewer, &session)
+            .await?
+            .ok_or_else(unknown)?;
+        Err(self.refuse(api, &seen, Act::ReadRecordings).await?)
+    }
+
+    /// Puts a refusal on record and gives it back.
+    async fn refuse(&self, api: &Api, session: &SessionRow, act: Act) -> Result<Problem, Problem> {
+        let (id, told) = (session.id.to_string(), json!({ "refused": denied(act) }));
+        self.note(api, "session.refused", on_session(session, &id), told)
+            .await?;
+        Ok(Problem::forbidden(denied(act)))
     }
 
     /// Puts an act that changes nothing into the audit trail: a view, a replay, a download.

@@ -76,6 +76,15 @@ pub async fn order(
     told(api, row)
 }
 
+/// Refuses a session that has ended: nobody owns it any more, so nobody would answer.
+pub fn alive(api: &Api, session: &SessionRow) -> Result<(), Problem> {
+    if !session.status.is_final() {
+        return Ok(());
+    }
+    api.metrics.command(Answered::Denied);
+    Err(CommandDenied::Ended.into())
+}
+
 /// Writes an order and does not wait.
 pub async fn place(
     api: &Api,
@@ -83,11 +92,7 @@ pub async fn place(
     session: &SessionRow,
     command: &Command,
 ) -> Result<CommandId, Problem> {
-    if session.status.is_final() {
-        // Nobody owns it any more, so nobody would answer.
-        api.metrics.command(Answered::Denied);
-        return Err(CommandDenied::Ended.into());
-    }
+    alive(api, session)?;
     let actor = Actor {
         name: caller.viewer.name.clone(),
         own: caller.owns(session),

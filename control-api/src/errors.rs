@@ -76,6 +76,7 @@ impl From<Refusal> for Problem {
             | Refusal::HostBarred { .. }
             | Refusal::NoPolicy { .. }
             | Refusal::NoSuchActivity { .. }
+            | Refusal::NoSuchPolicy { .. }
             | Refusal::RightMissing { .. }
             | Refusal::NotOffered { .. } => StatusCode::FORBIDDEN,
             Refusal::RecordingUnavailable

@@ -3,15 +3,11 @@
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use sallyport_domain::id::NounId;
-use sallyport_domain::role::Role;
-use sallyport_domain::scope::ScopePath;
 use sallyport_domain::status::Status;
-use sallyport_store::{ListQuery, Viewer};
-use uuid::Uuid;
+use sallyport_store::ListQuery;
 
 use crate::problem::Problem;
-use crate::state::Api;
+use crate::state::{Api, everything};
 
 /// `GET /healthz`: the process answers.
 pub async fn alive() -> &'static str {
@@ -50,15 +46,4 @@ pub async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
         text,
     )
         .into_response())
-}
-
-/// The program itself, counting.
-fn everything() -> Viewer {
-    Viewer {
-        id: NounId::from(Uuid::nil()),
-        name: String::new(),
-        scope: ScopePath::root(),
-        roles: vec![Role::Auditor],
-        application: false,
-    }
 }

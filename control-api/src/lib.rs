@@ -20,6 +20,7 @@ mod openapi;
 mod people;
 mod problem;
 mod recordings;
+mod room;
 mod router;
 mod serve;
 mod sessions;
@@ -30,10 +31,12 @@ mod trail;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sallyport_store::Store;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
@@ -42,6 +45,9 @@ use crate::state::{Api, Shared};
 
 /// Longest wait for requests under way when the API stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// People watching at once.
+const VIEWERS: usize = 256;
 
 /// How the API is served.
 pub struct ApiConfig {
@@ -99,6 +105,7 @@ pub async fn start(config: ApiConfig, store: Store) -> Result<RunningApi, ApiErr
         ssh_address: config.ssh_address,
         limiter: Default::default(),
         metrics: Default::default(),
+        viewers: Arc::new(Semaphore::new(VIEWERS)),
         stopping: stopping.clone(),
         tasks: tasks.clone(),
     });

@@ -183,7 +183,7 @@ fn forget(counts: &mut HashMap<Key, Count>, now: Instant) {
 }
 
 /// One household has a whole /64 of IPv6 addresses: they count as one source.
-fn network(source: IpAddr) -> IpAddr {
+pub fn network(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V4(_) => source,
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {

@@ -21,16 +21,7 @@ use crate::problem::Problem;
 use crate::state::Api;
 
 /// What every list takes besides its filters.
-pub const COMMON: [&str; 8] = [
-    "q",
-    "sort",
-    "from",
-    "to",
-    "page",
-    "page_size",
-    "columns",
-    "open",
-];
+pub const COMMON: [&str; 7] = ["q", "sort", "from", "to", "page", "page_size", "columns"];
 /// Rows of one piece of a CSV answer.
 const CHUNK: usize = 200;
 

@@ -99,7 +99,7 @@ pub struct PasswordChange {
     new_password: String,
 }
 
-/// `POST /password`
+/// `POST /password`: afterwards every token of the user is void, this one too.
 pub async fn change_password(
     Newcomer(caller): Newcomer,
     State(api): State<Api>,

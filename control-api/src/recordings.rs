@@ -33,7 +33,7 @@ pub static RECORDINGS: Listing = Listing {
         "root",
         "path",
     ],
-    filters: &["user", "host", "activity", "account", "session"],
+    filters: &["user", "host", "activity", "session"],
 };
 
 /// `GET /recordings`

@@ -17,15 +17,17 @@ use hyper_util::service::TowerToHyperService;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::ApiError;
+use crate::room::{Place, Room};
 
 /// Connections served at once; further ones wait in the listener's queue.
 const CONNECTIONS: usize = 1024;
+/// Of these from one source; further ones are closed.
+const CONNECTIONS_OF_SOURCE: usize = 256;
 /// Longest TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for a request's headers; also how long an idle connection is kept.
@@ -70,24 +72,25 @@ pub async fn accept(
     stopping: CancellationToken,
     tasks: TaskTracker,
 ) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let room = Room::new(CONNECTIONS, CONNECTIONS_OF_SOURCE);
     loop {
         let next = async {
-            let permit = Arc::clone(&room)
-                .acquire_owned()
-                .await
-                .map_err(io::Error::other)?;
+            let vacancy = room.vacancy().await;
             let (socket, peer) = listener.accept().await?;
-            Ok::<_, io::Error>((permit, socket, peer))
+            Ok::<_, io::Error>((vacancy, socket, peer))
         };
         let accepted = tokio::select! {
             () = stopping.cancelled() => return,
             accepted = next => accepted,
         };
         match accepted {
-            Ok((permit, socket, peer)) => {
+            Ok((vacancy, socket, peer)) => {
+                let Some(place) = vacancy.and_then(|vacancy| room.take(vacancy, peer.ip())) else {
+                    tracing::debug!(client.addr = %peer, "too many connections of one API client");
+                    continue;
+                };
                 tasks.spawn(connection(
-                    permit,
+                    place,
                     socket,
                     peer,
                     tls.clone(),
@@ -105,7 +108,7 @@ pub async fn accept(
 }
 
 async fn connection(
-    permit: OwnedSemaphorePermit,
+    place: Place,
     socket: TcpStream,
     peer: SocketAddr,
     tls: TlsAcceptor,
@@ -150,5 +153,5 @@ async fn connection(
     if let Err(error) = ended {
         tracing::debug!(client.addr = %peer, %error, "a connection of an API client broke");
     }
-    drop(permit);
+    drop(place);
 }

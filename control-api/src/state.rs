@@ -5,9 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sallyport_store::Store;
+use sallyport_domain::id::NounId;
+use sallyport_domain::role::Role;
+use sallyport_domain::scope::ScopePath;
+use sallyport_store::{Store, Viewer};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
@@ -30,6 +35,8 @@ pub struct Shared {
     pub limiter: Limiter,
     /// For Prometheus.
     pub metrics: Metrics,
+    /// Places for people watching.
+    pub viewers: Arc<Semaphore>,
     /// Cancelled when the API goes down.
     pub stopping: CancellationToken,
     /// What must end before the API is down.
@@ -54,5 +61,17 @@ impl std::ops::Deref for Api {
 
     fn deref(&self) -> &Shared {
         &self.0
+    }
+}
+
+/// The program itself as a reader: for counting, and for telling "hidden" from "not there". Nothing read as
+/// this is ever given to a caller.
+pub fn everything() -> Viewer {
+    Viewer {
+        id: NounId::from(Uuid::nil()),
+        name: String::new(),
+        scope: ScopePath::root(),
+        roles: vec![Role::Auditor],
+        application: false,
     }
 }

@@ -176,7 +176,14 @@ fn choose<'a>(
     }
     let left = select(&asked, request.policy.as_deref(), |way| &way.policy.name);
     match left.as_slice() {
-        [] => Err(no_policy(request)),
+        [] => Err(match &request.policy {
+            Some(policy) => Refusal::NoSuchPolicy {
+                policy: policy.clone(),
+                host: request.host.clone(),
+                allowed: policy_names(&asked),
+            },
+            None => no_policy(request),
+        }),
         [way] => Ok(*way),
         [_, _, ..] => {
             let choices: Vec<String> = left
@@ -222,6 +229,11 @@ fn stands_for(asked: &str, name: &str) -> bool {
 
 fn activity_names(ways: &[Way<'_>]) -> String {
     let names: BTreeSet<&str> = ways.iter().map(|way| way.activity.name.as_str()).collect();
+    names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+fn policy_names(ways: &[Way<'_>]) -> String {
+    let names: BTreeSet<&str> = ways.iter().map(|way| way.policy.name.as_str()).collect();
     names.into_iter().collect::<Vec<_>>().join(", ")
 }
 

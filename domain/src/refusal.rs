@@ -44,6 +44,16 @@ pub enum Refusal {
         /// What would be allowed, comma-separated.
         allowed: String,
     },
+    /// The policy named is not among those that lead there.
+    #[error("no access policy {policy} lets you do this on {host}; you may name: {allowed}")]
+    NoSuchPolicy {
+        /// What was named.
+        policy: String,
+        /// Where.
+        host: String,
+        /// What would do, comma-separated.
+        allowed: String,
+    },
     /// Several ways match and the request does not say which.
     #[error("several ways lead to {host}; choose one:\n{choices}")]
     Ambiguous {
@@ -162,6 +172,7 @@ impl Refusal {
             Self::HostBarred { .. } => "host_barred",
             Self::NoPolicy { .. } => "no_policy",
             Self::NoSuchActivity { .. } => "no_such_activity",
+            Self::NoSuchPolicy { .. } => "no_such_policy",
             Self::Ambiguous { .. } => "ambiguous",
             Self::NotesRequired { .. } => "notes_required",
             Self::TicketRequired => "ticket_required",

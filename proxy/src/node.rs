@@ -218,6 +218,7 @@ fn server_config(config: &ProxyConfig) -> Result<server::Config, ProxyError> {
         max_auth_attempts: 6,
         window_size: algorithms::WINDOW,
         window_release: russh::WindowRelease::OnConsumption,
+        close_by_application: true,
         maximum_packet_size: algorithms::PACKET,
         preferred: algorithms::preferred(),
         inactivity_timeout: None,

@@ -23,14 +23,11 @@ pub fn failure(status: u16, body: &str) -> Failure {
     } else {
         problem.title
     };
-    let mut first = if problem.detail.is_empty() {
+    let first = if problem.detail.is_empty() {
         title
     } else {
         format!("{title}: {}", problem.detail)
     };
-    if status == 401 {
-        first.push_str("; run `sallyport login` and put the token into SALLYPORT_TOKEN");
-    }
     let further = problem.errors.iter().map(|error| match error.as_str() {
         Some(text) => text.to_owned(),
         None => error.to_string(),
@@ -39,7 +36,9 @@ pub fn failure(status: u16, body: &str) -> Failure {
     let further: Vec<String> = further
         .filter(|error| !problem.detail.starts_with(error.as_str()))
         .collect();
-    Failure::all(std::iter::once(first).chain(further))
+    let hint = (status == 401)
+        .then(|| "run `sallyport login` and put the token into SALLYPORT_TOKEN".to_owned());
+    Failure::all(std::iter::once(first).chain(further).chain(hint))
 }
 
 /// No answer at all.
@@ -107,7 +106,7 @@ mod tests {
             (
                 401,
                 r#"{"title":"Unauthorized","detail":"the token has expired"}"#,
-                "sallyport: Unauthorized: the token has expired; run `sallyport login` and put the token into SALLYPORT_TOKEN",
+                "sallyport: Unauthorized: the token has expired\nsallyport: run `sallyport login` and put the token into SALLYPORT_TOKEN",
             ),
             (
                 502,

@@ -37,6 +37,8 @@ pub struct Config {
     pub vault_key: Option<Zeroizing<String>>,
     /// `SALLYPORT_ADMIN_PASSWORD`: the first admin's password, instead of a one-time one.
     pub admin_password: Option<Zeroizing<String>>,
+    /// `[limits]`.
+    pub limits: Limits,
     /// `[serve]`.
     pub serve: Serve,
     /// `[log]`.
@@ -74,6 +76,17 @@ pub struct Tapes {
     pub dir: PathBuf,
     /// New sessions are refused when less than this is free, in bytes.
     pub min_free: u64,
+}
+
+/// How long and how many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// How long a client may take to authenticate.
+    pub login_grace: Duration,
+    /// Connections that have not authenticated yet, over all sources.
+    pub max_unauthenticated: usize,
+    /// Silence after which a peer is asked whether it is still there.
+    pub keepalive: Duration,
 }
 
 /// How the server runs.
@@ -154,6 +167,11 @@ impl Config {
             },
             vault_key: from.secret("vault", "key"),
             admin_password: from.secret("admin", "password"),
+            limits: Limits {
+                login_grace: from.span("limits", "login_grace", Duration::from_secs(120)),
+                max_unauthenticated: from.count("limits", "max_unauthenticated", 200),
+                keepalive: from.span("limits", "keepalive", Duration::from_secs(30)),
+            },
             serve: Serve {
                 apply: from.path("serve", "apply"),
                 grace: from.span("serve", "grace", Duration::from_secs(10)),

@@ -24,6 +24,10 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("vault", &["key"]),
     ("admin", &["password"]),
     ("serve", &["apply", "data_dir", "grace", "node_name"]),
+    (
+        "limits",
+        &["login_grace", "max_unauthenticated", "keepalive"],
+    ),
     ("log", &["filter", "format"]),
 ];
 

@@ -122,7 +122,7 @@ min_free = \"lots\"
     .unwrap();
     let expected = "\
 gateway.toml:3: unknown key `lisen` in [ssh]; allowed here: listen, public_address, banner, target_timeout
-gateway.toml:5: unknown section `sesh`; allowed here: ssh, rdp, api, store, tapes, serve, log
+gateway.toml:5: unknown section `sesh`; allowed here: ssh, rdp, api, store, tapes, serve, limits, log
 gateway.toml:9: `api.listen` is one text or number, not an array
 gateway.toml:13: a secret does not belong into this file; give it as SALLYPORT_VAULT_KEY
 environment: unknown variable SALLYPORT_SSH_LISTENN; allowed here: SALLYPORT_SSH_LISTEN, SALLYPORT_SSH_PUBLIC_ADDRESS, SALLYPORT_SSH_BANNER, SALLYPORT_SSH_TARGET_TIMEOUT

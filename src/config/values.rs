@@ -81,6 +81,20 @@ impl Settings {
         }
     }
 
+    /// A number, not zero.
+    pub fn count(&mut self, section: &'static str, key: &'static str, default: usize) -> usize {
+        let Some(setting) = self.take(section, key) else {
+            return default;
+        };
+        match setting.text.parse() {
+            Ok(count) if count > 0 => count,
+            Ok(_) | Err(_) => {
+                self.wrong(&setting, section, key, "a number greater than 0");
+                default
+            }
+        }
+    }
+
     /// A size in bytes.
     pub fn bytes(&mut self, section: &'static str, key: &'static str, default: u64) -> u64 {
         let Some(setting) = self.take(section, key) else {

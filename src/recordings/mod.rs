@@ -6,11 +6,11 @@ mod player;
 mod verify;
 
 use std::fs::OpenOptions;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use sallyport_recorder::export;
+use sallyport_recorder::export::{self, ExportError};
 use serde_json::Value;
 
 use crate::cli::{Format, Paging, Recordings};
@@ -48,10 +48,21 @@ pub fn run(archive: &Archive, command: &Recordings, output: Output) -> Result<()
             format,
             channel,
             output: file,
-        } => {
-            let tape = find::tape(archive, recording)?;
-            write(tape.path(), *format, *channel, file.as_deref())
-        }
+        } => match archive {
+            Archive::Server(client) if !Path::new(recording).is_file() => {
+                let mut bytes = exported(client, recording, *format, *channel)?;
+                write_to(file.as_deref(), |out| {
+                    Ok(std::io::copy(&mut bytes, out).map(drop)?)
+                })
+            }
+            Archive::Server(_) | Archive::Folder(_) => {
+                let tape = find::tape(archive, recording)?;
+                write_to(file.as_deref(), |out| match format {
+                    Format::Asciicast => export::asciicast(tape.path(), *channel, out),
+                    Format::Text => export::text(tape.path(), out),
+                })
+            }
+        },
         Recordings::Verify { recording } => match archive {
             Archive::Server(client) if !Path::new(recording).is_file() => {
                 verify_on_server(client, recording, output)
@@ -94,51 +105,42 @@ fn list(archive: &Archive, paging: &Paging, output: Output) -> Result<(), Failur
     })
 }
 
-fn write(
-    tape: &Path,
+/// The server's own export: it is put on record as one.
+fn exported(
+    client: &Client,
+    recording: &str,
     format: Format,
     channel: Option<u32>,
-    file: Option<&Path>,
-) -> Result<(), Failure> {
-    match file {
-        // What somebody typed is nobody else's business.
-        Some(path) => {
-            let out = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(path)
-                .or_fail(path.display())?;
-            export_to(tape, format, channel, &mut BufWriter::new(out))
-        }
-        None => export_to(
-            tape,
-            format,
-            channel,
-            &mut BufWriter::new(std::io::stdout().lock()),
-        ),
+) -> Result<impl Read + use<>, Failure> {
+    let id = find::on_server(client, recording)?;
+    let format = match format {
+        Format::Asciicast => "asciicast",
+        Format::Text => "text",
+    };
+    let mut query = vec![("format", format.to_owned())];
+    if let Some(channel) = channel {
+        query.push(("channel", channel.to_string()));
     }
+    client.download(&format!("recordings/{}/export", escape(&id)), &query)
 }
 
-fn export_to(
-    tape: &Path,
-    format: Format,
-    channel: Option<u32>,
-    out: &mut dyn Write,
+fn write_to(
+    file: Option<&Path>,
+    export: impl FnOnce(&mut dyn Write) -> Result<(), ExportError>,
 ) -> Result<(), Failure> {
-    let written = match format {
-        Format::Asciicast => export::asciicast(tape, channel, out),
-        Format::Text => export::text(tape, out),
-    };
-    let flushed = written.and_then(|()| out.flush().map_err(export::ExportError::from));
-    match flushed {
-        // A reader who went away (`| head`) is no failure.
-        Err(export::ExportError::Write(error))
-            if error.kind() == std::io::ErrorKind::BrokenPipe =>
-        {
-            Ok(())
+    let mut out: Box<dyn Write> = match file {
+        // What somebody typed is nobody else's business.
+        Some(path) => {
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(0o600);
+            Box::new(BufWriter::new(options.open(path).or_fail(path.display())?))
         }
+        None => Box::new(BufWriter::new(std::io::stdout())),
+    };
+    let written = export(&mut out).and_then(|()| Ok(out.flush()?));
+    match written {
+        // A reader who went away (`| head`) is no failure.
+        Err(ExportError::Write(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         Ok(()) => Ok(()),
         Err(error) => Err(Failure::new(error.to_string())),
     }

@@ -121,7 +121,9 @@ fn proxy_config(config: &Config, data_dir: &DataDir) -> Result<ProxyConfig, Fail
         node: data_dir.node()?,
         node_name: config.serve.node_name.clone(),
         target_timeout: config.ssh.target_timeout,
-        ..ProxyConfig::default()
+        login_grace: config.limits.login_grace,
+        max_unauthenticated: config.limits.max_unauthenticated,
+        keepalive: config.limits.keepalive,
     })
 }
 
@@ -152,6 +154,7 @@ async fn start_api(
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
@@ -159,6 +162,8 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate()).or_fail("listening for SIGTERM")?,
             interrupt: signal(SignalKind::interrupt()).or_fail("listening for SIGINT")?,
+            // The terminal it was started from is gone.
+            hangup: signal(SignalKind::hangup()).or_fail("listening for SIGHUP")?,
         })
     }
 
@@ -167,6 +172,7 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            _ = self.hangup.recv() => "SIGHUP",
         }
     }
 }

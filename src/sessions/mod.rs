@@ -164,6 +164,9 @@ fn confirmation(verb: &str, answer: &Value) -> String {
     if answer.get("confirmed") == Some(&Value::Bool(false)) {
         return String::new();
     }
+    if field(answer, "outcome") == "already_so" {
+        return format!("{verb}: it was so already");
+    }
     let ordered = field(answer, "ordered_at");
     let effective = field(answer, "effective_at");
     let mut text = format!("{verb}: ordered {ordered}, in effect {effective}");
@@ -197,5 +200,9 @@ mod tests {
             "lock: ordered T1, in effect T2\n  connection k at T3"
         );
         assert_eq!(confirmation("lock", &json!({ "confirmed": false })), "");
+        assert_eq!(
+            confirmation("lock", &json!({ "outcome": "already_so" })),
+            "lock: it was so already"
+        );
     }
 }

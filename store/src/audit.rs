@@ -119,7 +119,11 @@ fn fingerprint(entry: &AuditEntry, before: &str, after: &str) -> Result<String, 
         before,
         after,
     ])?;
-    let hash = Sha256::new().chain_update(&entry.previous).chain_update(b"|").chain_update(content).finalize();
+    let hash = Sha256::new()
+        .chain_update(&entry.previous)
+        .chain_update(b"|")
+        .chain_update(content)
+        .finalize();
     Ok(hex::encode(hash))
 }
 
@@ -133,7 +137,9 @@ pub(crate) async fn record(
     at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     lock(tx, store.inner.dialect, Lock::Audit).await?;
-    let last = sqlx::query("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetch_optional(&mut **tx).await?;
+    let last = sqlx::query("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
+        .fetch_optional(&mut **tx)
+        .await?;
     let (seq, previous) = match last {
         Some(row) => (row.int("seq")? + 1, row.text("hash")?),
         None => (1, String::new()),
@@ -230,22 +236,59 @@ fn read(row: &AnyRow) -> Result<AuditEntry, StoreError> {
     })
 }
 
-const COLUMNS: &str = "seq, at, user_name, first_name, last_name, email, identity_provider, ip, session_id, action,
+const COLUMNS: &str =
+    "seq, at, user_name, first_name, last_name, email, identity_provider, ip, session_id, action,
     object_kind, object_name, object_id, scope, before, after, previous, hash";
 
 const SORT: &[SortKey] = &[
-    SortKey { name: "at", sql: "at" },
-    SortKey { name: "seq", sql: "seq" },
-    SortKey { name: "user", sql: "user_name" },
-    SortKey { name: "first_name", sql: "first_name" },
-    SortKey { name: "last_name", sql: "last_name" },
-    SortKey { name: "email", sql: "email" },
-    SortKey { name: "identity_provider", sql: "identity_provider" },
-    SortKey { name: "ip", sql: "ip" },
-    SortKey { name: "action", sql: "action" },
-    SortKey { name: "object_kind", sql: "object_kind" },
-    SortKey { name: "object_name", sql: "object_name" },
-    SortKey { name: "scope", sql: "scope" },
+    SortKey {
+        name: "at",
+        sql: "at",
+    },
+    SortKey {
+        name: "seq",
+        sql: "seq",
+    },
+    SortKey {
+        name: "user",
+        sql: "user_name",
+    },
+    SortKey {
+        name: "first_name",
+        sql: "first_name",
+    },
+    SortKey {
+        name: "last_name",
+        sql: "last_name",
+    },
+    SortKey {
+        name: "email",
+        sql: "email",
+    },
+    SortKey {
+        name: "identity_provider",
+        sql: "identity_provider",
+    },
+    SortKey {
+        name: "ip",
+        sql: "ip",
+    },
+    SortKey {
+        name: "action",
+        sql: "action",
+    },
+    SortKey {
+        name: "object_kind",
+        sql: "object_kind",
+    },
+    SortKey {
+        name: "object_name",
+        sql: "object_name",
+    },
+    SortKey {
+        name: "scope",
+        sql: "scope",
+    },
 ];
 
 impl Store {
@@ -259,7 +302,12 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let deed = Deed { action, object, before: &Value::Null, after: detail };
+        let deed = Deed {
+            action,
+            object,
+            before: &Value::Null,
+            after: detail,
+        };
         record(&mut tx, self, by, deed, now).await?;
         self.commit(tx, &[]).await
     }
@@ -268,12 +316,20 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::UnknownSort`].
-    pub async fn list_audit(&self, viewer: &Viewer, query: &ListQuery) -> Result<Page<AuditEntry>, StoreError> {
+    pub async fn list_audit(
+        &self,
+        viewer: &Viewer,
+        query: &ListQuery,
+    ) -> Result<Page<AuditEntry>, StoreError> {
         self.page(listing(viewer, query)?, query, read).await
     }
 
     /// The same entries, all of them.
-    pub fn export_audit(&self, viewer: &Viewer, query: &ListQuery) -> Result<RowStream<AuditEntry>, StoreError> {
+    pub fn export_audit(
+        &self,
+        viewer: &Viewer,
+        query: &ListQuery,
+    ) -> Result<RowStream<AuditEntry>, StoreError> {
         self.export(listing(viewer, query)?, read)
     }
 
@@ -281,7 +337,11 @@ impl Store {
     pub async fn verify_audit(&self) -> Result<VerifyReport, StoreError> {
         let all = format!("SELECT {COLUMNS} FROM audit ORDER BY seq");
         let mut rows = sqlx::query(sqlx::AssertSqlSafe(all)).fetch(&self.inner.reader);
-        let mut report = VerifyReport { entries: 0, head: String::new(), fault: None };
+        let mut report = VerifyReport {
+            entries: 0,
+            head: String::new(),
+            fault: None,
+        };
         let mut expected = 1;
         while let Some(row) = rows.try_next().await? {
             let seq = row.int("seq")?;
@@ -304,14 +364,18 @@ fn fault(row: &AnyRow, expected: i64, head: &str) -> Result<Option<String>, Stor
     }
     let entry = match read(row) {
         Ok(entry) => entry,
-        Err(StoreError::Damaged { what, problem }) => return Ok(Some(format!("{what} is damaged: {problem}"))),
+        Err(StoreError::Damaged { what, problem }) => {
+            return Ok(Some(format!("{what} is damaged: {problem}")));
+        }
         Err(other) => return Err(other),
     };
     if entry.previous != head {
         return Ok(Some("it does not follow the entry before it".to_owned()));
     }
     if entry.hash != fingerprint(&entry, &row.text("before")?, &row.text("after")?)? {
-        return Ok(Some("its content was changed after it was written".to_owned()));
+        return Ok(Some(
+            "its content was changed after it was written".to_owned(),
+        ));
     }
     Ok(None)
 }
@@ -329,7 +393,9 @@ fn listing(viewer: &Viewer, query: &ListQuery) -> Result<Listing, StoreError> {
         let same = filter.text(action.as_str());
         let kinds = filter.text(format!("{action}."));
         let length = action.chars().count() + 1;
-        filter.and(format!("(action = {same} OR substr(action, 1, {length}) = {kinds})"));
+        filter.and(format!(
+            "(action = {same} OR substr(action, 1, {length}) = {kinds})"
+        ));
     }
     if let Some(session) = &query.session {
         let session = filter.text(session.as_str());
@@ -344,5 +410,10 @@ fn listing(viewer: &Viewer, query: &ListQuery) -> Result<Listing, StoreError> {
         filter.and(format!("at <= {to}"));
     }
     filter.search(&["search"], &query.q);
-    Ok(Listing { columns: COLUMNS, from: "audit", filter, order: order(&query.sort, "-seq", SORT, "seq")? })
+    Ok(Listing {
+        columns: COLUMNS,
+        from: "audit",
+        filter,
+        order: order(&query.sort, "-seq", SORT, "seq")?,
+    })
 }

@@ -1,7 +1,9 @@
 //! Who is it? Passwords, SSH keys and API keys.
 
 use chrono::{DateTime, Utc};
-use sallyport_domain::declared::{Application, Declaration, NounKind, SecretSource, TextSource, User};
+use sallyport_domain::declared::{
+    Application, Declaration, NounKind, SecretSource, TextSource, User,
+};
 use sallyport_domain::role::Role;
 use sallyport_domain::scope::ScopePath;
 use serde_json::json;
@@ -18,7 +20,8 @@ use crate::sql::{Columns, Lock, lock};
 use crate::who::{Author, Identity};
 
 /// What an identity is read from.
-pub(crate) const COLUMNS: &str = "n.id AS id, n.kind AS kind, n.doc AS doc, n.scope AS scope, n.locked AS locked,
+pub(crate) const COLUMNS: &str =
+    "n.id AS id, n.kind AS kind, n.doc AS doc, n.scope AS scope, n.locked AS locked,
     c.password_hash AS password_hash, c.must_change AS must_change, c.api_key_hash AS api_key_hash";
 pub(crate) const FROM: &str = "noun n LEFT JOIN credential c ON c.noun_id = n.id";
 
@@ -29,10 +32,22 @@ pub(crate) fn identity(row: &AnyRow) -> Result<Identity, StoreError> {
     let application = row.text("kind")? == NounKind::Application.as_str();
     let (name, first_name, last_name, email, roles) = if application {
         let noun: Application = row.json("doc")?;
-        (noun.name, String::new(), String::new(), String::new(), noun.roles)
+        (
+            noun.name,
+            String::new(),
+            String::new(),
+            String::new(),
+            noun.roles,
+        )
     } else {
         let noun: User = row.json("doc")?;
-        (noun.name, noun.first_name, noun.last_name, noun.email, noun.roles)
+        (
+            noun.name,
+            noun.first_name,
+            noun.last_name,
+            noun.email,
+            noun.roles,
+        )
     };
     Ok(Identity {
         id: row.parsed("id")?,
@@ -51,9 +66,17 @@ pub(crate) fn identity(row: &AnyRow) -> Result<Identity, StoreError> {
 impl Store {
     /// The user, if the password is hers. An unknown user costs the same time and gets the same
     /// answer. A locked one is answered with `locked` set: the caller refuses and says so.
-    pub async fn authenticate_password(&self, user: &str, password: &str) -> Result<Option<Identity>, StoreError> {
+    pub async fn authenticate_password(
+        &self,
+        user: &str,
+        password: &str,
+    ) -> Result<Option<Identity>, StoreError> {
         let row = self.who(NounKind::User, user).await?;
-        let hash = row.as_ref().map(|row| row.text_or_null("password_hash")).transpose()?.flatten();
+        let hash = row
+            .as_ref()
+            .map(|row| row.text_or_null("password_hash"))
+            .transpose()?
+            .flatten();
         if !self.inner.passwords.verify(password, hash).await? {
             return Ok(None);
         }
@@ -62,28 +85,46 @@ impl Store {
 
     /// The user, if the SSH public key (`ssh-ed25519 AAAA…`, comment or not) is one of hers. That
     /// the client holds the private half is for the caller to see.
-    pub async fn authenticate_key(&self, user: &str, key: &str) -> Result<Option<Identity>, StoreError> {
-        let Some(offered) = public_key(key) else { return Ok(None) };
-        let Some(row) = self.who(NounKind::User, user).await? else { return Ok(None) };
+    pub async fn authenticate_key(
+        &self,
+        user: &str,
+        key: &str,
+    ) -> Result<Option<Identity>, StoreError> {
+        let Some(offered) = public_key(key) else {
+            return Ok(None);
+        };
+        let Some(row) = self.who(NounKind::User, user).await? else {
+            return Ok(None);
+        };
         let noun: User = row.json("doc")?;
         let hers = noun.ssh_keys.iter().any(|source| match source {
             TextSource::Text(line) => public_key(line).is_some_and(|key| key == offered),
             TextSource::File { .. } => false,
         });
-        if hers { identity(&row).map(Some) } else { Ok(None) }
+        if hers {
+            identity(&row).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// The application whose API key it is.
     pub async fn authenticate_api_key(&self, key: &str) -> Result<Option<Identity>, StoreError> {
         let hash = digest(key);
-        let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE c.api_key_hash = $1 AND n.kind = 'application'");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM {FROM} WHERE c.api_key_hash = $1 AND n.kind = 'application'"
+        );
         let row = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(hash.as_str())
             .fetch_optional(&self.inner.reader)
             .await?;
         let Some(row) = row else { return Ok(None) };
         let stored = row.text("api_key_hash")?;
-        if stored.as_bytes().ct_eq(hash.as_bytes()).into() { identity(&row).map(Some) } else { Ok(None) }
+        if stored.as_bytes().ct_eq(hash.as_bytes()).into() {
+            identity(&row).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// The user or application of that name, whoever asks.
@@ -97,7 +138,9 @@ impl Store {
 
     async fn who(&self, kind: NounKind, name: &str) -> Result<Option<AnyRow>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE {BY_NAME}");
-        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(kind.as_str()).bind(name.replace('\0', "\u{fffd}"));
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(kind.as_str())
+            .bind(name.replace('\0', "\u{fffd}"));
         Ok(query.fetch_optional(&self.inner.reader).await?)
     }
 
@@ -123,15 +166,24 @@ impl Store {
             last_name: String::new(),
             email: String::new(),
             roles: vec![Role::Admin],
-            password: Some(SecretSource { from_env: None, from_file: None, value: Some(password.to_owned()) }),
+            password: Some(SecretSource {
+                from_env: None,
+                from_file: None,
+                value: Some(password.to_owned()),
+            }),
             ssh_keys: Vec::new(),
             labels: Default::default(),
         };
-        let declaration = Declaration { users: vec![admin], ..Declaration::default() };
-        self.apply(&Author::system(), &declaration, false, now).await.map_err(|error| match error {
-            ApplyError::Store(error) => error,
-            other => StoreError::Password(other.to_string()),
-        })?;
+        let declaration = Declaration {
+            users: vec![admin],
+            ..Declaration::default()
+        };
+        self.apply(&Author::system(), &declaration, false, now)
+            .await
+            .map_err(|error| match error {
+                ApplyError::Store(error) => error,
+                other => StoreError::Password(other.to_string()),
+            })?;
         if one_time {
             let mut tx = self.begin().await?;
             sqlx::query("UPDATE credential SET must_change = 1 WHERE noun_id = (SELECT id FROM noun WHERE kind = 'user' AND key = $1)")
@@ -144,7 +196,9 @@ impl Store {
     }
 
     async fn has_admin(&self) -> Result<bool, StoreError> {
-        let rows = sqlx::query("SELECT doc FROM noun WHERE kind = 'user'").fetch_all(&self.inner.reader).await?;
+        let rows = sqlx::query("SELECT doc FROM noun WHERE kind = 'user'")
+            .fetch_all(&self.inner.reader)
+            .await?;
         for row in rows {
             if row.json::<User>("doc")?.roles.contains(&Role::Admin) {
                 return Ok(true);
@@ -166,18 +220,31 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         if password.is_empty() || password.len() > crate::password::LONGEST {
-            return Err(StoreError::Password(format!("it must have 1 to {} bytes", crate::password::LONGEST)));
+            return Err(StoreError::Password(format!(
+                "it must have 1 to {} bytes",
+                crate::password::LONGEST
+            )));
         }
         let hash = self.inner.passwords.hash(password).await?;
         let mut tx = self.begin().await?;
         lock(&mut tx, self.inner.dialect, Lock::Nouns).await?;
         let may = |scope: &ScopePath| by.reach.contains(scope) || by.name == user;
-        let found = find(&mut tx, NounKind::User, user).await?.filter(|found| may(&found.scope));
-        let found = found.ok_or_else(|| StoreError::NotFound { what: "user", name: user.to_owned() })?;
+        let found = find(&mut tx, NounKind::User, user)
+            .await?
+            .filter(|found| may(&found.scope));
+        let found = found.ok_or_else(|| StoreError::NotFound {
+            what: "user",
+            name: user.to_owned(),
+        })?;
         set_password(&mut tx, found.id, &hash, false, now).await?;
         let deed = Deed {
             action: "user.password",
-            object: AuditObject { kind: "user", name: user, id: &found.id.to_string(), scope: &found.scope },
+            object: AuditObject {
+                kind: "user",
+                name: user,
+                id: &found.id.to_string(),
+                scope: &found.scope,
+            },
             before: &serde_json::Value::Null,
             after: &json!({ "password": "changed" }),
         };

@@ -63,12 +63,18 @@ impl Store {
     ) -> Result<CommandId, StoreError> {
         let id: CommandId = new_id();
         let mut tx = self.begin().await?;
-        let row = sqlx::query("SELECT scope, login_account, host, final FROM session WHERE id = $1")
-            .bind(session.to_string())
-            .fetch_optional(&mut *tx)
-            .await?;
-        let row = row.ok_or_else(|| StoreError::NotFound { what: "session", name: session.to_string() })?;
-        let too_late = row.flag("final")?.then_some(Outcome::Denied { why: CommandDenied::Ended });
+        let row =
+            sqlx::query("SELECT scope, login_account, host, final FROM session WHERE id = $1")
+                .bind(session.to_string())
+                .fetch_optional(&mut *tx)
+                .await?;
+        let row = row.ok_or_else(|| StoreError::NotFound {
+            what: "session",
+            name: session.to_string(),
+        })?;
+        let too_late = row.flag("final")?.then_some(Outcome::Denied {
+            why: CommandDenied::Ended,
+        });
         sqlx::query(
             "INSERT INTO command (id, session_id, verb, command, actor, ordered_at, outcome, effective_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -83,19 +89,29 @@ impl Store {
         .bind(too_late.as_ref().map(|_| micros(now)))
         .execute(&mut *tx)
         .await?;
-        let mut after = serde_json::to_value(command).map_err(|error| StoreError::damaged("a command", error))?;
+        let mut after = serde_json::to_value(command)
+            .map_err(|error| StoreError::damaged("a command", error))?;
         if let serde_json::Value::Object(fields) = &mut after {
             fields.insert("id".to_owned(), id.to_string().into());
         }
         let name = format!("{}@{}", row.text("login_account")?, row.text("host")?);
         let deed = Deed {
             action: &format!("session.{}", command.verb()),
-            object: AuditObject { kind: "session", name: &name, id: &session.to_string(), scope: &row.word("scope")? },
+            object: AuditObject {
+                kind: "session",
+                name: &name,
+                id: &session.to_string(),
+                scope: &row.word("scope")?,
+            },
             before: &serde_json::Value::Null,
             after: &after,
         };
         audit::record(&mut tx, self, by, deed, now).await?;
-        let hint = if too_late.is_some() { Hint::CommandAnswered(id) } else { Hint::Commands };
+        let hint = if too_late.is_some() {
+            Hint::CommandAnswered(id)
+        } else {
+            Hint::Commands
+        };
         self.commit(tx, &[hint]).await?;
         Ok(id)
     }
@@ -142,14 +158,18 @@ impl Store {
         .bind(id.to_string())
         .fetch_optional(&mut *tx)
         .await?;
-        let row = row.ok_or_else(|| StoreError::NotFound { what: "command", name: id.to_string() })?;
-        let done =
-            sqlx::query("UPDATE command SET outcome = $2, effective_at = $3 WHERE id = $1 AND outcome IS NULL")
-                .bind(id.to_string())
-                .bind(json(outcome)?)
-                .bind(micros(effective_at))
-                .execute(&mut *tx)
-                .await?;
+        let row = row.ok_or_else(|| StoreError::NotFound {
+            what: "command",
+            name: id.to_string(),
+        })?;
+        let done = sqlx::query(
+            "UPDATE command SET outcome = $2, effective_at = $3 WHERE id = $1 AND outcome IS NULL",
+        )
+        .bind(id.to_string())
+        .bind(json(outcome)?)
+        .bind(micros(effective_at))
+        .execute(&mut *tx)
+        .await?;
         if done.rows_affected() == 0 {
             tx.rollback().await?;
             return Ok(());
@@ -165,7 +185,8 @@ impl Store {
                 scope: &row.word("scope")?,
             },
             before: &serde_json::json!({ "id": id, "command": row.text("verb")?, "by": actor.name }),
-            after: &serde_json::to_value(outcome).map_err(|error| StoreError::damaged("an outcome", error))?,
+            after: &serde_json::to_value(outcome)
+                .map_err(|error| StoreError::damaged("an outcome", error))?,
         };
         audit::record(&mut tx, self, &Author::system(), deed, effective_at).await?;
         self.commit(tx, &[Hint::CommandAnswered(id)]).await

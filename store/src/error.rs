@@ -8,7 +8,9 @@ use crate::vault::VaultError;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The address of the database is none.
-    #[error("`{url}` is no address of a database: write sqlite:///path/to/file.db or postgres://user@host/database ({problem})")]
+    #[error(
+        "`{url}` is no address of a database: write sqlite:///path/to/file.db or postgres://user@host/database ({problem})"
+    )]
     BadUrl {
         /// What was given, without its password.
         url: String,
@@ -16,7 +18,9 @@ pub enum StoreError {
         problem: String,
     },
     /// The schema is newer than this program.
-    #[error("the database has schema version {found}, this program knows {known}: start a newer one")]
+    #[error(
+        "the database has schema version {found}, this program knows {known}: start a newer one"
+    )]
     SchemaTooNew {
         /// In the database.
         found: i64,
@@ -24,7 +28,9 @@ pub enum StoreError {
         known: i64,
     },
     /// A list cannot be sorted that way.
-    #[error("cannot sort by `{given}`; choose one of: {allowed} (with `-` before it for descending)")]
+    #[error(
+        "cannot sort by `{given}`; choose one of: {allowed} (with `-` before it for descending)"
+    )]
     UnknownSort {
         /// What was asked for.
         given: String,
@@ -93,7 +99,9 @@ pub enum StoreError {
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     /// It names something that does not exist.
-    #[error("{kind} `{name}`: {field} names {wanted} `{value}`, which does not exist; allowed: {allowed}")]
+    #[error(
+        "{kind} `{name}`: {field} names {wanted} `{value}`, which does not exist; allowed: {allowed}"
+    )]
     UnknownReference {
         /// The noun that names it.
         kind: &'static str,
@@ -169,7 +177,9 @@ pub enum ApplyError {
         name: String,
     },
     /// The author's rights do not reach its scope.
-    #[error("{kind} `{name}` lies in scope `{scope}`, which your rights do not reach (`{reach}` and below)")]
+    #[error(
+        "{kind} `{name}` lies in scope `{scope}`, which your rights do not reach (`{reach}` and below)"
+    )]
     OutOfReach {
         /// The noun.
         kind: &'static str,
@@ -187,7 +197,10 @@ pub enum ApplyError {
 
 impl StoreError {
     pub(crate) fn damaged(what: impl Into<String>, problem: impl ToString) -> Self {
-        Self::Damaged { what: what.into(), problem: problem.to_string() }
+        Self::Damaged {
+            what: what.into(),
+            problem: problem.to_string(),
+        }
     }
 }
 
@@ -200,7 +213,10 @@ impl From<sqlx::Error> for StoreError {
                 Some(name) => name.to_owned(),
                 None => {
                     let message = database.message();
-                    message.split_once(": ").map_or(message, |(_, columns)| columns).to_owned()
+                    message
+                        .split_once(": ")
+                        .map_or(message, |(_, columns)| columns)
+                        .to_owned()
                 }
             };
             if database.is_unique_violation() {
@@ -227,7 +243,17 @@ impl From<VaultError> for ApplyError {
 }
 
 impl ApplyError {
-    pub(crate) fn bad_value(kind: NounKind, name: &str, field: &'static str, problem: impl Into<String>) -> Self {
-        Self::BadValue { kind: kind.as_str(), name: name.to_owned(), field, problem: problem.into() }
+    pub(crate) fn bad_value(
+        kind: NounKind,
+        name: &str,
+        field: &'static str,
+        problem: impl Into<String>,
+    ) -> Self {
+        Self::BadValue {
+            kind: kind.as_str(),
+            name: name.to_owned(),
+            field,
+            problem: problem.into(),
+        }
     }
 }

@@ -87,8 +87,12 @@ pub(crate) async fn listen(url: String, own: String, hints: broadcast::Sender<Hi
     let mut wait = BACKOFF.0;
     loop {
         match follow(&url, &own, &hints, &mut wait).await {
-            Ok(()) => tracing::warn!("lost the connection that listens for changes; connecting again"),
-            Err(error) => tracing::warn!(%error, "cannot listen for changes on other nodes; trying again"),
+            Ok(()) => {
+                tracing::warn!("lost the connection that listens for changes; connecting again")
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot listen for changes on other nodes; trying again")
+            }
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(BACKOFF.1);
@@ -124,12 +128,24 @@ mod tests {
     #[test]
     fn hints_survive_the_wire_and_one_s_own_are_ignored() {
         let id: CommandId = crate::sql::new_id();
-        for hint in [Hint::Commands, Hint::CommandAnswered(id), Hint::Sessions, Hint::Policy] {
+        for hint in [
+            Hint::Commands,
+            Hint::CommandAnswered(id),
+            Hint::Sessions,
+            Hint::Policy,
+        ] {
             let payload = hint.to_payload("node-a");
             assert_eq!(Hint::from_payload(&payload, "node-b"), Some(hint));
             assert_eq!(Hint::from_payload(&payload, "node-a"), None);
         }
-        for odd in ["", "x", "x unknown", "x answered", "x answered nothing", "x commands too many"] {
+        for odd in [
+            "",
+            "x",
+            "x unknown",
+            "x answered",
+            "x answered nothing",
+            "x commands too many",
+        ] {
             assert_eq!(Hint::from_payload(odd, "me"), None, "{odd}");
         }
     }

@@ -42,7 +42,8 @@ pub(crate) struct Filter {
 impl Filter {
     /// The placeholder of a text.
     pub(crate) fn text(&mut self, value: impl Into<String>) -> String {
-        self.binds.push(Bind::Text(value.into().replace('\0', "\u{fffd}")));
+        self.binds
+            .push(Bind::Text(value.into().replace('\0', "\u{fffd}")));
         format!("${}", self.binds.len())
     }
 
@@ -92,7 +93,12 @@ impl Filter {
 
     /// One of the columns, all in lower case, contains `q`.
     pub(crate) fn search(&mut self, columns: &[&str], q: &str) {
-        let q: String = q.trim().to_lowercase().chars().take(LONGEST_SEARCH).collect();
+        let q: String = q
+            .trim()
+            .to_lowercase()
+            .chars()
+            .take(LONGEST_SEARCH)
+            .collect();
         if q.is_empty() {
             return;
         }
@@ -105,7 +111,10 @@ impl Filter {
         }
         pattern.push('%');
         let pattern = self.text(pattern);
-        let any: Vec<String> = columns.iter().map(|column| format!("{column} LIKE {pattern} ESCAPE '\\'")).collect();
+        let any: Vec<String> = columns
+            .iter()
+            .map(|column| format!("{column} LIKE {pattern} ESCAPE '\\'"))
+            .collect();
         self.and(format!("({})", any.join(" OR ")));
     }
 
@@ -122,7 +131,11 @@ impl Filter {
     }
 
     fn condition(&self) -> String {
-        if self.clauses.is_empty() { "1 = 1".to_owned() } else { self.clauses.join(" AND ") }
+        if self.clauses.is_empty() {
+            "1 = 1".to_owned()
+        } else {
+            self.clauses.join(" AND ")
+        }
     }
 }
 
@@ -133,7 +146,12 @@ pub(crate) struct SortKey {
 }
 
 /// `ORDER BY` for what was asked, or for `default`. Ties are broken by `tie`, so that pages never overlap.
-pub(crate) fn order(sort: &str, default: &str, keys: &[SortKey], tie: &str) -> Result<String, StoreError> {
+pub(crate) fn order(
+    sort: &str,
+    default: &str,
+    keys: &[SortKey],
+    tie: &str,
+) -> Result<String, StoreError> {
     let wanted = if sort.is_empty() { default } else { sort };
     let (name, direction) = match wanted.strip_prefix('-') {
         Some(name) => (name, "DESC"),
@@ -141,10 +159,16 @@ pub(crate) fn order(sort: &str, default: &str, keys: &[SortKey], tie: &str) -> R
     };
     let Some(key) = keys.iter().find(|key| key.name == name) else {
         let allowed: Vec<&str> = keys.iter().map(|key| key.name).collect();
-        return Err(StoreError::UnknownSort { given: sort.to_owned(), allowed: allowed.join(", ") });
+        return Err(StoreError::UnknownSort {
+            given: sort.to_owned(),
+            allowed: allowed.join(", "),
+        });
     };
     // Empty values last in both directions, on both databases.
-    Ok(format!("{} IS NULL, {} {direction}, {tie} {direction}", key.sql, key.sql))
+    Ok(format!(
+        "{} IS NULL, {} {direction}, {tie} {direction}",
+        key.sql, key.sql
+    ))
 }
 
 /// A list: what it shows, of which rows, in which order.
@@ -157,8 +181,16 @@ pub(crate) struct Listing {
 
 impl Listing {
     fn select(&self, rest: &str) -> String {
-        let Self { columns, from, order, .. } = self;
-        format!("SELECT {columns} FROM {from} WHERE {} ORDER BY {order}{rest}", self.filter.condition())
+        let Self {
+            columns,
+            from,
+            order,
+            ..
+        } = self;
+        format!(
+            "SELECT {columns} FROM {from} WHERE {} ORDER BY {order}{rest}",
+            self.filter.condition()
+        )
     }
 }
 
@@ -172,7 +204,11 @@ impl Store {
     ) -> Result<Page<T>, StoreError> {
         let (page, page_size) = (query.page(), query.page_size());
         let mut tx = self.snapshot().await?;
-        let count = format!("SELECT COUNT(*) AS total FROM {} WHERE {}", listing.from, listing.filter.condition());
+        let count = format!(
+            "SELECT COUNT(*) AS total FROM {} WHERE {}",
+            listing.from,
+            listing.filter.condition()
+        );
         let total = sqlx::query_with::<Any, _>(AssertSqlSafe(count), listing.filter.arguments()?)
             .fetch_one(&mut *tx)
             .await?
@@ -185,7 +221,12 @@ impl Store {
             .fetch_all(&mut *tx)
             .await?;
         let items = rows.iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Page { items, total, page, page_size })
+        Ok(Page {
+            items,
+            total,
+            page,
+            page_size,
+        })
     }
 
     /// Every row of the list, read as fast as they are taken.
@@ -200,7 +241,9 @@ impl Store {
         let store = self.clone();
         tokio::spawn(async move {
             // Exports share few connections, so that they never take the last one.
-            let Ok(_turn) = store.inner.exports.acquire().await else { return };
+            let Ok(_turn) = store.inner.exports.acquire().await else {
+                return;
+            };
             let query = sqlx::query_with::<Any, _>(AssertSqlSafe(sql), arguments).persistent(false);
             let mut rows = query.fetch(&store.inner.reader);
             while let Some(row) = rows.next().await {
@@ -235,15 +278,35 @@ mod tests {
 
     #[test]
     fn orders_are_chosen_from_a_list() {
-        let keys = [SortKey { name: "at", sql: "a.at" }, SortKey { name: "user", sql: "lower(a.user_name)" }];
+        let keys = [
+            SortKey {
+                name: "at",
+                sql: "a.at",
+            },
+            SortKey {
+                name: "user",
+                sql: "lower(a.user_name)",
+            },
+        ];
         for (sort, expected) in [
             ("", Ok("a.at IS NULL, a.at DESC, id DESC")),
             ("at", Ok("a.at IS NULL, a.at ASC, id ASC")),
-            ("-user", Ok("lower(a.user_name) IS NULL, lower(a.user_name) DESC, id DESC")),
-            ("at; DROP TABLE audit", Err("cannot sort by `at; DROP TABLE audit`; choose one of: at, user (with `-` before it for descending)")),
+            (
+                "-user",
+                Ok("lower(a.user_name) IS NULL, lower(a.user_name) DESC, id DESC"),
+            ),
+            (
+                "at; DROP TABLE audit",
+                Err(
+                    "cannot sort by `at; DROP TABLE audit`; choose one of: at, user (with `-` before it for descending)",
+                ),
+            ),
         ] {
             let order = order(sort, "-at", &keys, "id").map_err(|error| error.to_string());
-            assert_eq!(order.as_deref().map_err(String::as_str), expected.map_err(|error| error));
+            assert_eq!(
+                order.as_deref().map_err(String::as_str),
+                expected.map_err(|error| error)
+            );
         }
     }
 
@@ -251,7 +314,10 @@ mod tests {
     fn what_is_searched_for_is_bound_and_taken_literally() {
         let mut filter = Filter::default();
         filter.search(&["a", "b"], " 50%_\\'; ");
-        assert_eq!(filter.condition(), "(a LIKE $1 ESCAPE '\\' OR b LIKE $1 ESCAPE '\\')");
+        assert_eq!(
+            filter.condition(),
+            "(a LIKE $1 ESCAPE '\\' OR b LIKE $1 ESCAPE '\\')"
+        );
         assert!(matches!(&filter.binds[0], Bind::Text(text) if text == "%50\\%\\_\\\\';%"));
         let mut none = Filter::default();
         none.search(&["a"], "  ");

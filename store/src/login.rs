@@ -87,13 +87,34 @@ pub struct LoginRow {
 const COLUMNS: &str = "id, at, kind, user_name, source_ip, method, outcome, code, text, session_id";
 
 const SORT: &[SortKey] = &[
-    SortKey { name: "at", sql: "at" },
-    SortKey { name: "type", sql: "kind" },
-    SortKey { name: "user", sql: "user_name" },
-    SortKey { name: "source_ip", sql: "source_ip" },
-    SortKey { name: "method", sql: "method" },
-    SortKey { name: "outcome", sql: "outcome" },
-    SortKey { name: "code", sql: "code" },
+    SortKey {
+        name: "at",
+        sql: "at",
+    },
+    SortKey {
+        name: "type",
+        sql: "kind",
+    },
+    SortKey {
+        name: "user",
+        sql: "user_name",
+    },
+    SortKey {
+        name: "source_ip",
+        sql: "source_ip",
+    },
+    SortKey {
+        name: "method",
+        sql: "method",
+    },
+    SortKey {
+        name: "outcome",
+        sql: "outcome",
+    },
+    SortKey {
+        name: "code",
+        sql: "code",
+    },
 ];
 
 impl Store {
@@ -139,12 +160,20 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::UnknownSort`].
-    pub async fn list_logins(&self, viewer: &Viewer, query: &ListQuery) -> Result<Page<LoginRow>, StoreError> {
+    pub async fn list_logins(
+        &self,
+        viewer: &Viewer,
+        query: &ListQuery,
+    ) -> Result<Page<LoginRow>, StoreError> {
         self.page(listing(viewer, query)?, query, read).await
     }
 
     /// The same entries, all of them.
-    pub fn export_logins(&self, viewer: &Viewer, query: &ListQuery) -> Result<RowStream<LoginRow>, StoreError> {
+    pub fn export_logins(
+        &self,
+        viewer: &Viewer,
+        query: &ListQuery,
+    ) -> Result<RowStream<LoginRow>, StoreError> {
         self.export(listing(viewer, query)?, read)
     }
 }
@@ -161,7 +190,11 @@ fn listing(viewer: &Viewer, query: &ListQuery) -> Result<Listing, StoreError> {
     filter.equal("kind", query.kind.as_deref());
     filter.equal("session_id", query.session.as_deref());
     if let Some(accepted) = query.accepted {
-        let outcome = if accepted { LoginOutcome::Accepted } else { LoginOutcome::Refused };
+        let outcome = if accepted {
+            LoginOutcome::Accepted
+        } else {
+            LoginOutcome::Refused
+        };
         filter.equal("outcome", Some(outcome.as_str()));
     }
     if let Some(from) = query.from {
@@ -173,7 +206,12 @@ fn listing(viewer: &Viewer, query: &ListQuery) -> Result<Listing, StoreError> {
         filter.and(format!("at <= {to}"));
     }
     filter.search(&["search"], &query.q);
-    Ok(Listing { columns: COLUMNS, from: "login", filter, order: order(&query.sort, "-at", SORT, "id")? })
+    Ok(Listing {
+        columns: COLUMNS,
+        from: "login",
+        filter,
+        order: order(&query.sort, "-at", SORT, "id")?,
+    })
 }
 
 fn read(row: &AnyRow) -> Result<LoginRow, StoreError> {

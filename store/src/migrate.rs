@@ -24,12 +24,16 @@ const STEPS: &[Step] = &[Step {
 pub(crate) async fn migrate(pool: &AnyPool, dialect: Dialect) -> Result<(), StoreError> {
     let mut tx = pool.begin_with(dialect.begin_write()).await?;
     if dialect == Dialect::Postgres {
-        sqlx::query("SELECT pg_advisory_xact_lock(7310579612101)").execute(&mut *tx).await?;
+        sqlx::query("SELECT pg_advisory_xact_lock(7310579612101)")
+            .execute(&mut *tx)
+            .await?;
     }
     sqlx::query("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY)")
         .execute(&mut *tx)
         .await?;
-    let row = sqlx::query("SELECT COALESCE(MAX(version), 0) AS version FROM schema_version").fetch_one(&mut *tx).await?;
+    let row = sqlx::query("SELECT COALESCE(MAX(version), 0) AS version FROM schema_version")
+        .fetch_one(&mut *tx)
+        .await?;
     let found = row.int("version")?;
     let known = STEPS.last().map_or(0, |step| step.version);
     if found > known {
@@ -41,7 +45,10 @@ pub(crate) async fn migrate(pool: &AnyPool, dialect: Dialect) -> Result<(), Stor
             Dialect::Postgres => step.postgres,
         };
         sqlx::raw_sql(sql).execute(&mut *tx).await?;
-        sqlx::query("INSERT INTO schema_version (version) VALUES ($1)").bind(step.version).execute(&mut *tx).await?;
+        sqlx::query("INSERT INTO schema_version (version) VALUES ($1)")
+            .bind(step.version)
+            .execute(&mut *tx)
+            .await?;
         tracing::info!(version = step.version, "database schema updated");
     }
     Ok(tx.commit().await?)

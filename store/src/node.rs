@@ -9,7 +9,12 @@ use crate::sql::micros;
 
 impl Store {
     /// A gateway starts.
-    pub async fn register_node(&self, node: NodeId, name: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+    pub async fn register_node(
+        &self,
+        node: NodeId,
+        name: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         sqlx::query(
             "INSERT INTO node (id, name, started_at, seen_at) VALUES ($1, $2, $3, $3)
@@ -35,7 +40,10 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         if done.rows_affected() == 0 {
-            return Err(StoreError::NotFound { what: "node", name: node.to_string() });
+            return Err(StoreError::NotFound {
+                what: "node",
+                name: node.to_string(),
+            });
         }
         self.commit(tx, &[]).await
     }

@@ -66,10 +66,12 @@ impl Dialect {
 }
 
 /// Every commit reaches the disk before it is answered; readers never wait for the writer.
-const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+const SQLITE_WRITER: &str =
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
     PRAGMA busy_timeout = 5000; PRAGMA recursive_triggers = ON; PRAGMA secure_delete = ON;
     PRAGMA journal_size_limit = 67108864";
-const SQLITE_READER: &str = "PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000; PRAGMA query_only = ON";
+const SQLITE_READER: &str =
+    "PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000; PRAGMA query_only = ON";
 
 const SQLITE_READERS: u32 = 6;
 const EXPORTS: usize = 2;
@@ -104,8 +106,20 @@ impl Store {
         };
         let passwords = Passwords::new();
         let exports = Semaphore::new(EXPORTS);
-        let inner = Inner { dialect, writer, reader, vault, passwords, hints, exports, name, listener };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Inner {
+            dialect,
+            writer,
+            reader,
+            vault,
+            passwords,
+            hints,
+            exports,
+            name,
+            listener,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// Closes every connection; what is under way is finished first.
@@ -128,12 +142,20 @@ impl Store {
 
     /// A transaction that writes.
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(self.inner.writer.begin_with(self.inner.dialect.begin_write()).await?)
+        Ok(self
+            .inner
+            .writer
+            .begin_with(self.inner.dialect.begin_write())
+            .await?)
     }
 
     /// A transaction that sees one instant.
     pub(crate) async fn snapshot(&self) -> Result<Transaction<'static, Any>, StoreError> {
-        Ok(self.inner.reader.begin_with(self.inner.dialect.begin_snapshot()).await?)
+        Ok(self
+            .inner
+            .reader
+            .begin_with(self.inner.dialect.begin_snapshot())
+            .await?)
     }
 }
 
@@ -154,10 +176,16 @@ impl Drop for Inner {
 fn bad_url(url: &str, problem: impl ToString) -> StoreError {
     // Whatever stands before an @ may be a password.
     let shown = match url.rsplit_once('@') {
-        Some((before, after)) => format!("{}://…@{after}", before.split(':').next().unwrap_or_default()),
+        Some((before, after)) => format!(
+            "{}://…@{after}",
+            before.split(':').next().unwrap_or_default()
+        ),
         None => url.to_owned(),
     };
-    StoreError::BadUrl { url: shown, problem: problem.to_string() }
+    StoreError::BadUrl {
+        url: shown,
+        problem: problem.to_string(),
+    }
 }
 
 fn options(connections: u32, setup: &'static str) -> AnyPoolOptions {
@@ -181,13 +209,28 @@ async fn open_sqlite(url: &str) -> Result<(AnyPool, AnyPool), StoreError> {
     let (path, mode) = sqlite_path(url)?;
     if mode == "rwc" {
         // Made here, because SQLite would make it readable for others; its journal files take the same mode.
-        let made = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+        let made = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path);
         made.map_err(|error| bad_url(url, format!("{path}: {error}")))?;
     }
-    let url = format!("sqlite://{}?mode=rw", path.replace('%', "%25").replace('?', "%3f").replace('#', "%23"));
-    let writer = options(1, SQLITE_WRITER).min_connections(1).test_before_acquire(false).connect(&url).await?;
+    let url = format!(
+        "sqlite://{}?mode=rw",
+        path.replace('%', "%25")
+            .replace('?', "%3f")
+            .replace('#', "%23")
+    );
+    let writer = options(1, SQLITE_WRITER)
+        .min_connections(1)
+        .test_before_acquire(false)
+        .connect(&url)
+        .await?;
     migrate::migrate(&writer, Dialect::Sqlite).await?;
-    let reader = options(SQLITE_READERS, SQLITE_READER).min_connections(1).test_before_acquire(false);
+    let reader = options(SQLITE_READERS, SQLITE_READER)
+        .min_connections(1)
+        .test_before_acquire(false);
     Ok((writer, reader.connect(&url).await?))
 }
 
@@ -211,10 +254,14 @@ fn sqlite_path(url: &str) -> Result<(String, String), StoreError> {
 }
 
 async fn open_postgres(url: &str) -> Result<AnyPool, StoreError> {
-    let pool = options(POSTGRES_CONNECTIONS, "").min_connections(2).connect(url).await.map_err(|error| match error {
-        sqlx::Error::Configuration(problem) => bad_url(url, problem),
-        other => other.into(),
-    })?;
+    let pool = options(POSTGRES_CONNECTIONS, "")
+        .min_connections(2)
+        .connect(url)
+        .await
+        .map_err(|error| match error {
+            sqlx::Error::Configuration(problem) => bad_url(url, problem),
+            other => other.into(),
+        })?;
     migrate::migrate(&pool, Dialect::Postgres).await?;
     Ok(pool)
 }

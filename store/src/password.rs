@@ -25,19 +25,27 @@ pub(crate) struct Passwords {
 
 impl Passwords {
     pub(crate) fn new() -> Self {
-        Self { turns: Arc::new(Semaphore::new(2)) }
+        Self {
+            turns: Arc::new(Semaphore::new(2)),
+        }
     }
 
     /// Does the password belong to the hash? Without a hash the answer is no, after the same work.
-    pub(crate) async fn verify(&self, password: &str, hash: Option<String>) -> Result<bool, StoreError> {
+    pub(crate) async fn verify(
+        &self,
+        password: &str,
+        hash: Option<String>,
+    ) -> Result<bool, StoreError> {
         let password = Zeroizing::new(password.to_owned());
         self.run(move || {
             let hasher = argon2()?;
             let dummy = dummy_hash(&hasher)?;
             let known = hash.is_some();
             let hash = hash.unwrap_or_else(|| dummy.to_owned());
-            let parsed = PasswordHash::new(&hash).map_err(|error| StoreError::damaged("a password hash", error))?;
-            let fits = password.len() <= LONGEST && hasher.verify_password(password.as_bytes(), &parsed).is_ok();
+            let parsed = PasswordHash::new(&hash)
+                .map_err(|error| StoreError::damaged("a password hash", error))?;
+            let fits = password.len() <= LONGEST
+                && hasher.verify_password(password.as_bytes(), &parsed).is_ok();
             Ok(known && fits)
         })
         .await
@@ -54,29 +62,38 @@ impl Passwords {
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let failed = |error: String| StoreError::Password(error);
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|error| failed(error.to_string()))?;
+        let turn = Arc::clone(&self.turns)
+            .acquire_owned()
+            .await
+            .map_err(|error| failed(error.to_string()))?;
         let work = move || {
             // Held until the work is done, even if nobody waits for it any more.
             let _turn = turn;
             work()
         };
-        tokio::task::spawn_blocking(work).await.map_err(|error| failed(error.to_string()))?
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| failed(error.to_string()))?
     }
 }
 
 fn argon2() -> Result<Argon2<'static>, StoreError> {
     let (memory, passes, lanes) = COST;
-    let params =
-        Params::new(memory, passes, lanes, None).map_err(|error| StoreError::Password(error.to_string()))?;
+    let params = Params::new(memory, passes, lanes, None)
+        .map_err(|error| StoreError::Password(error.to_string()))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
 fn hash(hasher: &Argon2<'_>, password: &str) -> Result<String, StoreError> {
     let failed = |error: String| StoreError::Password(error);
     let mut salt = [0u8; 16];
-    OsRng.try_fill_bytes(&mut salt).map_err(|error| failed(error.to_string()))?;
+    OsRng
+        .try_fill_bytes(&mut salt)
+        .map_err(|error| failed(error.to_string()))?;
     let salt = SaltString::encode_b64(&salt).map_err(|error| failed(error.to_string()))?;
-    let hash = hasher.hash_password(password.as_bytes(), &salt).map_err(|error| failed(error.to_string()))?;
+    let hash = hasher
+        .hash_password(password.as_bytes(), &salt)
+        .map_err(|error| failed(error.to_string()))?;
     Ok(hash.to_string())
 }
 
@@ -100,8 +117,15 @@ mod tests {
     async fn passwords_verify_against_their_own_hash_only() {
         let passwords = Passwords::new();
         let hash = passwords.hash("correct horse").await.unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert_ne!(hash, passwords.hash("correct horse").await.unwrap(), "salted");
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
+        assert_ne!(
+            hash,
+            passwords.hash("correct horse").await.unwrap(),
+            "salted"
+        );
         let long = "x".repeat(LONGEST + 1);
         for (password, known, fits) in [
             ("correct horse", true, true),
@@ -111,7 +135,11 @@ mod tests {
             (long.as_str(), true, false),
         ] {
             let hash = known.then(|| hash.clone());
-            assert_eq!(passwords.verify(password, hash).await.unwrap(), fits, "{password:.20} {known}");
+            assert_eq!(
+                passwords.verify(password, hash).await.unwrap(),
+                fits,
+                "{password:.20} {known}"
+            );
         }
     }
 }

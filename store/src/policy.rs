@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sallyport_domain::declared::{AccessPolicy, Account, Activity, ConnectionProfile, Host, NounKind};
+use sallyport_domain::declared::{
+    AccessPolicy, Account, Activity, ConnectionProfile, Host, NounKind,
+};
 use sallyport_domain::id::NounId;
 use sallyport_domain::policy::Snapshot;
 use serde::de::DeserializeOwned;
@@ -24,7 +26,10 @@ impl Store {
     pub async fn policy_snapshot(&self, user: &str, host: &str) -> Result<Snapshot, StoreError> {
         let user = clean(user);
         let mut tx = self.snapshot().await?;
-        let mut snapshot = Snapshot { user: user.clone().into_owned(), ..Snapshot::default() };
+        let mut snapshot = Snapshot {
+            user: user.clone().into_owned(),
+            ..Snapshot::default()
+        };
         let who = sqlx::query(
             "SELECT id, kind, locked FROM noun WHERE kind IN ('user', 'application') AND key = $1 ORDER BY kind DESC",
         )
@@ -64,7 +69,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Constraint`] for an unknown host.
-    pub async fn pin_host_key(&self, host: NounId, key: &str, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
+    pub async fn pin_host_key(
+        &self,
+        host: NounId,
+        key: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, StoreError> {
         let mut tx = self.begin().await?;
         sqlx::query(
             "INSERT INTO host_key (host_id, slot, key, pinned_at) VALUES ($1, 0, $2, $3)
@@ -83,21 +93,37 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], also for a host outside the author's reach.
-    pub async fn unpin_host_keys(&self, by: &Author, host: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+    pub async fn unpin_host_keys(
+        &self,
+        by: &Author,
+        host: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         lock(&mut tx, self.inner.dialect, Lock::Nouns).await?;
         let found = find(&mut tx, NounKind::Host, &key(NounKind::Host, host)).await?;
         let found = found.filter(|found| by.reach.contains(&found.scope));
-        let found = found.ok_or_else(|| StoreError::NotFound { what: "host", name: host.to_owned() })?;
+        let found = found.ok_or_else(|| StoreError::NotFound {
+            what: "host",
+            name: host.to_owned(),
+        })?;
         let id = found.id.to_string();
         let rows = sqlx::query("DELETE FROM host_key WHERE host_id = $1 RETURNING key")
             .bind(id.as_str())
             .fetch_all(&mut *tx)
             .await?;
-        let keys = rows.iter().map(|row| row.text("key")).collect::<Result<Vec<_>, _>>()?;
+        let keys = rows
+            .iter()
+            .map(|row| row.text("key"))
+            .collect::<Result<Vec<_>, _>>()?;
         let deed = Deed {
             action: "host.unpinned",
-            object: AuditObject { kind: "host", name: &found.name, id: &id, scope: &found.scope },
+            object: AuditObject {
+                kind: "host",
+                name: &found.name,
+                id: &id,
+                scope: &found.scope,
+            },
             before: &json!({ "host_keys": keys }),
             after: &Value::Null,
         };
@@ -125,7 +151,8 @@ async fn find_host(tx: &mut Tx, host: &str) -> Result<Option<(NounId, Host)>, St
     .bind(clean(&host.to_lowercase()).into_owned())
     .fetch_optional(&mut **tx)
     .await?;
-    row.map(|row| Ok((row.parsed("id")?, row.json("doc")?))).transpose()
+    row.map(|row| Ok((row.parsed("id")?, row.json("doc")?)))
+        .transpose()
 }
 
 async fn barred(tx: &mut Tx, user: &str, host: NounId) -> Result<bool, StoreError> {
@@ -147,7 +174,9 @@ async fn accounts(tx: &mut Tx, host: NounId) -> Result<Vec<(NounId, Account, boo
     .bind(host.to_string())
     .fetch_all(&mut **tx)
     .await?;
-    rows.iter().map(|row| Ok((row.parsed("id")?, row.json("doc")?, row.int("secrets")? > 0))).collect()
+    rows.iter()
+        .map(|row| Ok((row.parsed("id")?, row.json("doc")?, row.int("secrets")? > 0)))
+        .collect()
 }
 
 /// Every policy, activity and profile.
@@ -168,7 +197,10 @@ async fn vocabulary(tx: &mut Tx, snapshot: &mut Snapshot) -> Result<(), StoreErr
     Ok(())
 }
 
-fn named<T: DeserializeOwned>(into: &mut BTreeMap<String, T>, row: &AnyRow) -> Result<(), StoreError> {
+fn named<T: DeserializeOwned>(
+    into: &mut BTreeMap<String, T>,
+    row: &AnyRow,
+) -> Result<(), StoreError> {
     into.insert(row.text("name")?, row.json("doc")?);
     Ok(())
 }

@@ -55,7 +55,9 @@ pub(crate) async fn put(
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     let version = match get(tx, store, owner, field).await {
-        Ok(Some(stored)) if stored.value.as_bytes().ct_eq(value.as_bytes()).into() => return Ok(false),
+        Ok(Some(stored)) if stored.value.as_bytes().ct_eq(value.as_bytes()).into() => {
+            return Ok(false);
+        }
         Ok(Some(stored)) => stored.version + 1,
         Ok(None) => 1,
         // Declaring it again is how a damaged secret is mended.
@@ -65,7 +67,14 @@ pub(crate) async fn put(
         Err(error) => return Err(error),
     };
     let id = owner.to_string();
-    let sealed = store.inner.vault.seal(Place { owner: &id, field: field.as_str(), version }, value)?;
+    let sealed = store.inner.vault.seal(
+        Place {
+            owner: &id,
+            field: field.as_str(),
+            version,
+        },
+        value,
+    )?;
     sqlx::query(
         "INSERT INTO secret (owner_id, field, version, key_id, sealed, created_at) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (owner_id, field) DO UPDATE SET version = $3, key_id = $4, sealed = $5, created_at = $6",
@@ -97,16 +106,32 @@ async fn get(
     field: SecretField,
 ) -> Result<Option<OpenedSecret>, StoreError> {
     let id = owner.to_string();
-    let row = sqlx::query("SELECT version, key_id, sealed FROM secret WHERE owner_id = $1 AND field = $2")
-        .bind(id.as_str())
-        .bind(field.as_str())
-        .fetch_optional(&mut **tx)
-        .await?;
+    let row = sqlx::query(
+        "SELECT version, key_id, sealed FROM secret WHERE owner_id = $1 AND field = $2",
+    )
+    .bind(id.as_str())
+    .bind(field.as_str())
+    .fetch_optional(&mut **tx)
+    .await?;
     let Some(row) = row else { return Ok(None) };
     let version = row.int("version")?;
-    let sealed = Sealed { key_id: row.text("key_id")?, bytes: row.bytes("sealed")? };
-    let value = store.inner.vault.open(Place { owner: &id, field: field.as_str(), version }, &sealed)?;
-    Ok(Some(OpenedSecret { field, version, value }))
+    let sealed = Sealed {
+        key_id: row.text("key_id")?,
+        bytes: row.bytes("sealed")?,
+    };
+    let value = store.inner.vault.open(
+        Place {
+            owner: &id,
+            field: field.as_str(),
+            version,
+        },
+        &sealed,
+    )?;
+    Ok(Some(OpenedSecret {
+        field,
+        version,
+        value,
+    }))
 }
 
 impl Store {
@@ -129,7 +154,9 @@ impl Store {
             None => get(&mut tx, self, owner, SecretField::Password).await?,
         };
         let account = permit.account();
-        let opened = opened.ok_or_else(|| StoreError::NoSecret { account: account.full_name() })?;
+        let opened = opened.ok_or_else(|| StoreError::NoSecret {
+            account: account.full_name(),
+        })?;
         let event = Event::SecretUsed {
             account: account.name.clone(),
             host: permit.host().name.clone(),

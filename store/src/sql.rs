@@ -34,7 +34,10 @@ pub(crate) async fn lock(tx: &mut Tx, dialect: Dialect, what: Lock) -> Result<()
             Lock::Nouns => 7_310_579_612_102,
             Lock::Audit => 7_310_579_612_103,
         };
-        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(key).execute(&mut **tx).await?;
+        sqlx::query("SELECT pg_advisory_xact_lock($1)")
+            .bind(key)
+            .execute(&mut **tx)
+            .await?;
     }
     Ok(())
 }
@@ -51,12 +54,17 @@ pub(crate) fn new_id<T: From<Uuid>>() -> T {
 
 /// A text without NUL, which PostgreSQL refuses: texts come from hostile clients as well.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
+    if text.contains('\0') {
+        Cow::Owned(text.replace('\0', "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// A structure as JSON.
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::damaged("a structure to be stored", error))
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::damaged("a structure to be stored", error))
 }
 
 /// The name under which serde knows a plain enum.
@@ -102,32 +110,49 @@ pub(crate) trait Columns {
 
     /// An id, a scope path, or anything else that is read from text.
     fn parsed<T: FromStr<Err: Display>>(&self, column: &str) -> Result<T, StoreError> {
-        self.text(column)?.parse().map_err(|error: T::Err| StoreError::damaged(column, error))
+        self.text(column)?
+            .parse()
+            .map_err(|error: T::Err| StoreError::damaged(column, error))
     }
 
-    fn parsed_or_null<T: FromStr<Err: Display>>(&self, column: &str) -> Result<Option<T>, StoreError> {
+    fn parsed_or_null<T: FromStr<Err: Display>>(
+        &self,
+        column: &str,
+    ) -> Result<Option<T>, StoreError> {
         let text = self.text_or_null(column)?;
-        text.map(|text| text.parse().map_err(|error: T::Err| StoreError::damaged(column, error))).transpose()
+        text.map(|text| {
+            text.parse()
+                .map_err(|error: T::Err| StoreError::damaged(column, error))
+        })
+        .transpose()
     }
 
     fn json<T: DeserializeOwned>(&self, column: &str) -> Result<T, StoreError> {
-        serde_json::from_str(&self.text(column)?).map_err(|error| StoreError::damaged(column, error))
+        serde_json::from_str(&self.text(column)?)
+            .map_err(|error| StoreError::damaged(column, error))
     }
 
     fn json_or_null<T: DeserializeOwned>(&self, column: &str) -> Result<Option<T>, StoreError> {
         let text = self.text_or_null(column)?;
-        text.map(|text| serde_json::from_str(&text).map_err(|error| StoreError::damaged(column, error))).transpose()
+        text.map(|text| {
+            serde_json::from_str(&text).map_err(|error| StoreError::damaged(column, error))
+        })
+        .transpose()
     }
 
     /// A plain enum by its serde name.
     fn word<T: DeserializeOwned>(&self, column: &str) -> Result<T, StoreError> {
         let text = self.text(column)?;
-        serde_json::from_value(serde_json::Value::String(text)).map_err(|error| StoreError::damaged(column, error))
+        serde_json::from_value(serde_json::Value::String(text))
+            .map_err(|error| StoreError::damaged(column, error))
     }
 
     fn word_or_null<T: DeserializeOwned>(&self, column: &str) -> Result<Option<T>, StoreError> {
-        let Some(text) = self.text_or_null(column)? else { return Ok(None) };
-        serde_json::from_value(serde_json::Value::String(text)).map_err(|error| StoreError::damaged(column, error))
+        let Some(text) = self.text_or_null(column)? else {
+            return Ok(None);
+        };
+        serde_json::from_value(serde_json::Value::String(text))
+            .map_err(|error| StoreError::damaged(column, error))
     }
 }
 

@@ -34,10 +34,15 @@ impl Store {
         expires_at: DateTime<Utc>,
     ) -> Result<Token, StoreError> {
         let mut bytes = Zeroizing::new([0u8; 32]);
-        OsRng.try_fill_bytes(bytes.as_mut()).map_err(|_| StoreError::Vault(VaultError::Seal))?;
+        OsRng
+            .try_fill_bytes(bytes.as_mut())
+            .map_err(|_| StoreError::Vault(VaultError::Seal))?;
         let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_ref()));
         let mut tx = self.begin().await?;
-        sqlx::query("DELETE FROM token WHERE expires_at <= $1").bind(micros(now)).execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM token WHERE expires_at <= $1")
+            .bind(micros(now))
+            .execute(&mut *tx)
+            .await?;
         sqlx::query("INSERT INTO token (hash, noun_id, ip, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)")
             .bind(digest(&text))
             .bind(identity.id.to_string())
@@ -52,7 +57,11 @@ impl Store {
 
     /// Whose token it is; `None` if it is unknown, revoked or has run out. Locking a user or
     /// changing her password revokes hers.
-    pub async fn token_identity(&self, token: &str, now: DateTime<Utc>) -> Result<Option<Identity>, StoreError> {
+    pub async fn token_identity(
+        &self,
+        token: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Identity>, StoreError> {
         let sql = format!(
             "SELECT t.expires_at AS expires_at, {COLUMNS} FROM {FROM} JOIN token t ON t.noun_id = n.id
              WHERE t.hash = $1 AND t.expires_at > $2"

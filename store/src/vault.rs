@@ -43,7 +43,9 @@ pub enum VaultError {
         mode: u32,
     },
     /// It is no key.
-    #[error("the vault's key is not 32 bytes in hexadecimal or base64: make one with `openssl rand -hex 32`")]
+    #[error(
+        "the vault's key is not 32 bytes in hexadecimal or base64: make one with `openssl rand -hex 32`"
+    )]
     NoKey,
     /// It was sealed with another key.
     #[error(
@@ -92,7 +94,10 @@ impl VaultKey {
     ///
     /// A file that others may read is refused: [`VaultError::Exposed`].
     pub fn load_or_create(path: &Path) -> Result<Self, VaultError> {
-        let failed = |error| VaultError::File { path: path.display().to_string(), error };
+        let failed = |error| VaultError::File {
+            path: path.display().to_string(),
+            error,
+        };
         match File::open(path) {
             Ok(file) => Self::load(path, file),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -105,10 +110,16 @@ impl VaultKey {
     }
 
     fn load(path: &Path, mut file: File) -> Result<Self, VaultError> {
-        let failed = |error| VaultError::File { path: path.display().to_string(), error };
+        let failed = |error| VaultError::File {
+            path: path.display().to_string(),
+            error,
+        };
         let mode = file.metadata().map_err(failed)?.mode() & 0o777;
         if mode & 0o077 != 0 {
-            return Err(VaultError::Exposed { path: path.display().to_string(), mode });
+            return Err(VaultError::Exposed {
+                path: path.display().to_string(),
+                mode,
+            });
         }
         let mut text = Zeroizing::new(String::new());
         file.read_to_string(&mut text).map_err(failed)?;
@@ -119,11 +130,19 @@ impl VaultKey {
     /// and an existing key is never replaced.
     fn create(path: &Path) -> std::io::Result<()> {
         let mut key = Zeroizing::new([0u8; 32]);
-        OsRng.try_fill_bytes(key.as_mut()).map_err(std::io::Error::other)?;
+        OsRng
+            .try_fill_bytes(key.as_mut())
+            .map_err(std::io::Error::other)?;
         let text = Zeroizing::new(hex::encode(key.as_ref()) + "\n");
         let draft = path.with_extension(format!("new-{}", std::process::id()));
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&draft)?;
+        let written = file
+            .write_all(text.as_bytes())
+            .and_then(|()| file.sync_all());
         let linked = written.and_then(|()| match std::fs::hard_link(&draft, path) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
             linked => linked,
@@ -140,11 +159,19 @@ impl VaultKey {
     pub fn from_text(text: &str) -> Result<Self, VaultError> {
         let text = text.trim();
         let engine = general_purpose::GeneralPurpose::new(
-            if text.contains(['-', '_']) { &base64::alphabet::URL_SAFE } else { &base64::alphabet::STANDARD },
+            if text.contains(['-', '_']) {
+                &base64::alphabet::URL_SAFE
+            } else {
+                &base64::alphabet::STANDARD
+            },
             general_purpose::GeneralPurposeConfig::new()
                 .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
         );
-        let bytes = if text.len() == 64 { hex::decode(text).ok() } else { engine.decode(text).ok() };
+        let bytes = if text.len() == 64 {
+            hex::decode(text).ok()
+        } else {
+            engine.decode(text).ok()
+        };
         let bytes = Zeroizing::new(bytes.ok_or(VaultError::NoKey)?);
         let mut key = Zeroizing::new([0u8; 32]);
         if bytes.len() != key.len() {
@@ -156,28 +183,56 @@ impl VaultKey {
 
     /// Names the key without telling it: eight bytes of a hash.
     pub(crate) fn id(&self) -> String {
-        let hash = Sha256::new().chain_update(b"sallyport/vault-key-id|").chain_update(self.0.as_ref()).finalize();
+        let hash = Sha256::new()
+            .chain_update(b"sallyport/vault-key-id|")
+            .chain_update(self.0.as_ref())
+            .finalize();
         hex::encode(&hash[..8])
     }
 
     pub(crate) fn seal(&self, place: Place<'_>, secret: &str) -> Result<Sealed, VaultError> {
         let mut nonce = [0u8; NONCE];
-        OsRng.try_fill_bytes(&mut nonce).map_err(|_| VaultError::Seal)?;
+        OsRng
+            .try_fill_bytes(&mut nonce)
+            .map_err(|_| VaultError::Seal)?;
         let cipher = XChaCha20Poly1305::new(self.0.as_ref().into());
-        let payload = Payload { msg: secret.as_bytes(), aad: &place.bound() };
-        let sealed = cipher.encrypt(XNonce::from_slice(&nonce), payload).map_err(|_| VaultError::Seal)?;
-        Ok(Sealed { key_id: self.id(), bytes: [nonce.as_slice(), &sealed].concat() })
+        let payload = Payload {
+            msg: secret.as_bytes(),
+            aad: &place.bound(),
+        };
+        let sealed = cipher
+            .encrypt(XNonce::from_slice(&nonce), payload)
+            .map_err(|_| VaultError::Seal)?;
+        Ok(Sealed {
+            key_id: self.id(),
+            bytes: [nonce.as_slice(), &sealed].concat(),
+        })
     }
 
-    pub(crate) fn open(&self, place: Place<'_>, sealed: &Sealed) -> Result<Zeroizing<String>, VaultError> {
+    pub(crate) fn open(
+        &self,
+        place: Place<'_>,
+        sealed: &Sealed,
+    ) -> Result<Zeroizing<String>, VaultError> {
         if sealed.key_id != self.id() {
-            return Err(VaultError::OtherKey { sealed_with: sealed.key_id.clone(), this: self.id() });
+            return Err(VaultError::OtherKey {
+                sealed_with: sealed.key_id.clone(),
+                this: self.id(),
+            });
         }
-        let tampered = || VaultError::Tampered { owner: place.owner.to_owned(), field: place.field.to_owned() };
+        let tampered = || VaultError::Tampered {
+            owner: place.owner.to_owned(),
+            field: place.field.to_owned(),
+        };
         let (nonce, bytes) = sealed.bytes.split_at_checked(NONCE).ok_or_else(tampered)?;
         let cipher = XChaCha20Poly1305::new(self.0.as_ref().into());
-        let payload = Payload { msg: bytes, aad: &place.bound() };
-        let opened = cipher.decrypt(XNonce::from_slice(nonce), payload).map_err(|_| tampered())?;
+        let payload = Payload {
+            msg: bytes,
+            aad: &place.bound(),
+        };
+        let opened = cipher
+            .decrypt(XNonce::from_slice(nonce), payload)
+            .map_err(|_| tampered())?;
         match String::from_utf8(opened) {
             Ok(text) => Ok(Zeroizing::new(text)),
             Err(error) => {
@@ -190,7 +245,11 @@ impl VaultKey {
 
 impl Place<'_> {
     fn bound(&self) -> Vec<u8> {
-        format!("sallyport/v1|{}|{}|{}", self.owner, self.field, self.version).into_bytes()
+        format!(
+            "sallyport/v1|{}|{}|{}",
+            self.owner, self.field, self.version
+        )
+        .into_bytes()
     }
 }
 
@@ -203,7 +262,11 @@ mod tests {
     const HEX: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
     fn place<'a>(owner: &'a str, field: &'a str, version: i64) -> Place<'a> {
-        Place { owner, field, version }
+        Place {
+            owner,
+            field,
+            version,
+        }
     }
 
     #[test]
@@ -211,9 +274,21 @@ mod tests {
         let key = VaultKey::from_text(HEX).unwrap();
         let sealed = key.seal(place("a", "password", 1), "Tr0ub4dor").unwrap();
         assert!(!sealed.bytes.windows(9).any(|part| part == b"Tr0ub4dor"));
-        assert_eq!(key.open(place("a", "password", 1), &sealed).unwrap().as_str(), "Tr0ub4dor");
-        for elsewhere in [place("b", "password", 1), place("a", "private_key", 1), place("a", "password", 2)] {
-            assert!(matches!(key.open(elsewhere, &sealed), Err(VaultError::Tampered { .. })));
+        assert_eq!(
+            key.open(place("a", "password", 1), &sealed)
+                .unwrap()
+                .as_str(),
+            "Tr0ub4dor"
+        );
+        for elsewhere in [
+            place("b", "password", 1),
+            place("a", "private_key", 1),
+            place("a", "password", 2),
+        ] {
+            assert!(matches!(
+                key.open(elsewhere, &sealed),
+                Err(VaultError::Tampered { .. })
+            ));
         }
     }
 
@@ -225,13 +300,28 @@ mod tests {
         for at in 0..sealed.bytes.len() {
             let mut bytes = sealed.bytes.clone();
             bytes[at] ^= 1;
-            let changed = Sealed { key_id: sealed.key_id.clone(), bytes };
-            assert!(matches!(key.open(here, &changed), Err(VaultError::Tampered { .. })));
+            let changed = Sealed {
+                key_id: sealed.key_id.clone(),
+                bytes,
+            };
+            assert!(matches!(
+                key.open(here, &changed),
+                Err(VaultError::Tampered { .. })
+            ));
         }
-        let cut = Sealed { key_id: sealed.key_id.clone(), bytes: sealed.bytes[..10].to_vec() };
-        assert!(matches!(key.open(here, &cut), Err(VaultError::Tampered { .. })));
+        let cut = Sealed {
+            key_id: sealed.key_id.clone(),
+            bytes: sealed.bytes[..10].to_vec(),
+        };
+        assert!(matches!(
+            key.open(here, &cut),
+            Err(VaultError::Tampered { .. })
+        ));
         let other = VaultKey::from_text(&HEX.replace("00", "ff")).unwrap();
-        assert!(matches!(other.open(here, &sealed), Err(VaultError::OtherKey { .. })));
+        assert!(matches!(
+            other.open(here, &sealed),
+            Err(VaultError::OtherKey { .. })
+        ));
     }
 
     #[test]
@@ -244,7 +334,10 @@ mod tests {
             assert_eq!(VaultKey::from_text(&text).unwrap().id(), id, "{text}");
         }
         for text in ["", "abc", &HEX[2..], "not base64 at all!"] {
-            assert!(matches!(VaultKey::from_text(text), Err(VaultError::NoKey)), "{text}");
+            assert!(
+                matches!(VaultKey::from_text(text), Err(VaultError::NoKey)),
+                "{text}"
+            );
         }
     }
 
@@ -253,9 +346,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("vault.key");
         let made = VaultKey::load_or_create(&path).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert_eq!(VaultKey::load_or_create(&path).unwrap().id(), made.id());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "no draft is left"
+        );
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         let refused = VaultKey::load_or_create(&path).map(|_| ()).unwrap_err();
         assert!(refused.to_string().contains("chmod 600"), "{refused}");

@@ -92,7 +92,11 @@ pub struct Identity {
 impl Identity {
     /// The name of what authenticated it.
     pub fn identity_provider(&self) -> &'static str {
-        if self.application { "application" } else { "local" }
+        if self.application {
+            "application"
+        } else {
+            "local"
+        }
     }
 
     /// It as a reader.

@@ -129,7 +129,10 @@ fn ctrl_x_extends_when_offered() {
     tty.mark();
     tty.send("\x18");
     tty.wait_for("This session now ends at", SOON);
-    let after = gateway.session_with(&admin, "stretch", "Logged In");
+    let after = eventually("the new end is in the list", SOON, || {
+        let session = gateway.newest_session(&admin, "stretch")?;
+        (session["extensions_used"] == 1).then_some(session)
+    });
     assert_eq!(
         (time(&after, "scheduled_end") - time(&before, "scheduled_end")).num_seconds(),
         40

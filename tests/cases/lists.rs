@@ -25,7 +25,7 @@ fn busy() -> (Gateway, sallyport_tests::harness::Tty) {
         "alice+web",
         "alice+effort",
         "alice+keyed",
-        "alice+shell+noted++=cmd|' /C calc'!A0",
+        "alice+shell+noted++=cmd calc",
     ] {
         gateway.ssh(connect).exec("true").ok();
     }

@@ -48,7 +48,7 @@ pub fn paths() -> Paths {
         .op(Get, "/api/v1/openapi.json", Who::Anybody, "This document", None, Bytes("application/json"))
         .op(Post, "/api/v1/login", Who::Anybody, "Log in", Some("LoginRequest"), Json(200, "LoggedIn"))
         .op(Post, "/api/v1/logout", Who::LoggedIn, "Log out: the token is void at once", None, Nothing)
-        .op(Post, "/api/v1/password", Who::LoggedIn, "Change one's own password", Some("PasswordChange"), Nothing)
+        .op(Post, "/api/v1/password", Who::LoggedIn, "Change one's own password; every token of the user is void afterwards", Some("PasswordChange"), Nothing)
         .op(Get, "/api/v1/me", Who::LoggedIn, "Who one is", None, Json(200, "Me"))
         .op(Post, "/api/v1/apply", Who::Admins, "Declare many nouns at once", Some("Declaration"), Json(200, "Applied"))
         .collection::<noun::Scope>("Scope")

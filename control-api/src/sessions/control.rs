@@ -128,6 +128,7 @@ async fn lock_out(
     session: &SessionRow,
     prevent: Option<Prevent>,
 ) -> Result<(), Problem> {
+    command::alive(api, session)?;
     let (by, user) = (&caller.author, session.user.as_str());
     match prevent {
         None => Ok(()),

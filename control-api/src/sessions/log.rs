@@ -18,7 +18,7 @@ use crate::state::Api;
 pub static EVENTS: Listing = Listing {
     name: "events",
     columns: &["line", "at", "level", "kind", "message", "detail"],
-    filters: &["level"],
+    filters: &["level", "type"],
 };
 
 /// `GET /sessions/{id}/events`

@@ -5,4 +5,5 @@ pub mod log;
 pub mod orders;
 pub mod request;
 pub mod show;
+mod view;
 pub mod watch;

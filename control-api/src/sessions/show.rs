@@ -63,6 +63,7 @@ pub static SESSIONS: Listing = Listing {
     filters: &[
         "status",
         "class",
+        "open",
         "user",
         "host",
         "activity",

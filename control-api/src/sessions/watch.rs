@@ -5,6 +5,7 @@
 //! is told. The viewer's right is looked at again all the time.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -16,11 +17,12 @@ use futures::SinkExt;
 use futures::stream::{SplitSink, SplitStream, StreamExt};
 use sallyport_domain::command::Command;
 use sallyport_domain::role::Act;
-use sallyport_recorder::{Entry, Screen, TapeError, TapeHeader, TapeTail, Timed};
+use sallyport_recorder::{Entry, Screen, Timed};
 use sallyport_store::{ConnectionRow, SessionRow};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
+use super::view::{Fault, View};
 use crate::caller::{Caller, on_session};
 use crate::command;
 use crate::input::Params;
@@ -30,8 +32,6 @@ use crate::tapes;
 
 /// How often the tape is looked at.
 const POLL: Duration = Duration::from_millis(50);
-/// Most bytes of tape read at a time; also what one slow viewer costs in memory.
-const READ: usize = 256 * 1024;
 /// How often the viewer's right and the session are looked at again.
 const RECHECK: Duration = Duration::from_secs(2);
 /// A viewer who takes nothing for so long is gone.
@@ -56,6 +56,13 @@ pub async fn watch(
             "connect with a WebSocket: this is a live stream",
         )
     })?;
+    let full = |_| {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many people watch already",
+        )
+    };
+    let place = Arc::clone(&api.viewers).try_acquire_owned().map_err(full)?;
     let tasks = api.tasks.clone();
     let watching = Watching {
         api,
@@ -64,7 +71,12 @@ pub async fn watch(
         connection,
     };
     let upgrade = upgrade.max_message_size(4096).max_frame_size(4096);
-    Ok(upgrade.on_upgrade(move |socket| tasks.track_future(watching.run(socket, path, channel))))
+    Ok(upgrade.on_upgrade(move |socket| {
+        tasks.track_future(async move {
+            let _place = place;
+            watching.run(socket, path, channel).await;
+        })
+    }))
 }
 
 /// The connection to watch: the one named, else the newest that is open.
@@ -340,77 +352,6 @@ impl Watching {
         if let Err(problem) = done {
             tracing::error!(session = %id, problem = problem.detail(), "that a viewer left could not be recorded");
         }
-    }
-}
-
-/// The tape as one viewer sees it. Reading it blocks, so the tail wanders to a blocking thread and back.
-struct View {
-    tail: Option<TapeTail>,
-    header: TapeHeader,
-    /// The terminal shown: its channel, and the screen it had when it came into view.
-    terminal: Option<(u32, Screen)>,
-    wanted: Option<u32>,
-}
-
-impl View {
-    async fn open(path: PathBuf, wanted: Option<u32>) -> Result<Self, Fault> {
-        blocking(move || {
-            let mut tail = TapeTail::open(&path)?;
-            let live = Screen::of_live(&mut tail, wanted)?;
-            let header = tail.header().clone();
-            Ok(Self {
-                tail: Some(tail),
-                header,
-                terminal: live.map(|live| (live.channel, live.screen)),
-                wanted,
-            })
-        })
-        .await
-    }
-
-    async fn read(&mut self) -> Result<Vec<Timed>, Fault> {
-        let Some(mut tail) = self.tail.take() else {
-            return Err(Fault::Interrupted);
-        };
-        let (tail, entries) = blocking(move || {
-            let entries = tail.poll(READ)?;
-            Ok((tail, entries))
-        })
-        .await?;
-        self.tail = Some(tail);
-        Ok(entries)
-    }
-
-    fn finished(&self) -> bool {
-        self.tail.as_ref().is_some_and(TapeTail::finished)
-    }
-
-    fn shows(&self, channel: u32) -> bool {
-        self.terminal
-            .as_ref()
-            .is_some_and(|(shown, _)| *shown == channel)
-    }
-
-    fn wants(&self, channel: u32) -> bool {
-        self.terminal.is_none() && self.wanted.is_none_or(|wanted| wanted == channel)
-    }
-}
-
-/// Why a tape cannot be followed.
-#[derive(Debug, thiserror::Error)]
-enum Fault {
-    #[error(transparent)]
-    Tape(#[from] TapeError),
-    #[error("reading was interrupted")]
-    Interrupted,
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, TapeError> + Send + 'static,
-) -> Result<T, Fault> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => Ok(done?),
-        Err(_) => Err(Fault::Interrupted),
     }
 }
 

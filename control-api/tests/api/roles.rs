@@ -167,6 +167,13 @@ fn sessions(rows: &mut Vec<Row>, world: &World) {
         rows.push(row("GET", path("not-an-id"), None, [401, 404, 404, 404]));
         rows.push(row("GET", path("%00"), None, [401, 404, 404, 404]));
     }
+    let asked = json!({ "host": "web-01" });
+    rows.push(row(
+        "POST",
+        "/api/v1/sessions",
+        Some(asked),
+        [401, 201, 403, 403],
+    ));
     let watch = |id: &str| format!("/api/v1/sessions/{id}/watch");
     rows.push(row("GET", watch(&own), None, [401, 403, 426, 426]));
     rows.push(row("GET", watch(&other), None, [401, 404, 426, 426]));
@@ -209,13 +216,6 @@ fn sessions(rows: &mut Vec<Row>, world: &World) {
             [401, user, 403, 200],
         ));
     }
-    let asked = json!({ "host": "web-01" });
-    rows.push(row(
-        "POST",
-        "/api/v1/sessions",
-        Some(asked),
-        [401, 201, 403, 403],
-    ));
 }
 
 fn recordings(rows: &mut Vec<Row>, world: &World) {

@@ -72,8 +72,10 @@ pub struct Channel {
     pub client: ClientEnd,
     /// The target's end.
     pub target: TargetEnd,
-    /// One side closed it: both pumps stop.
+    /// Over: both pumps stop.
     pub closed: CancellationToken,
+    /// The client closed it: it takes no more bytes, only how the program ended.
+    pub client_closed: CancellationToken,
     /// Its terminal, once the client asked for one.
     pub terminal: Terminal,
     asked: Mutex<VecDeque<Asked>>,
@@ -96,6 +98,7 @@ impl Channel {
             client,
             target,
             closed: CancellationToken::new(),
+            client_closed: CancellationToken::new(),
             terminal: Terminal::default(),
             asked: Mutex::default(),
             bytes_in: AtomicU64::new(0),

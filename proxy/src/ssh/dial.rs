@@ -93,6 +93,30 @@ pub async fn reach(
             verdict,
             cipher,
         }),
+        (connected, verdict) => Err(unreached(
+            &host.name,
+            connected.map(Result::err),
+            verdict,
+            patience,
+        )),
+    }
+}
+
+/// Why there is no leg: the host key first, then what the leg said (`None`: it went silent).
+fn unreached(
+    host: &str,
+    leg: Result<Option<LegError>, tokio::time::error::Elapsed>,
+    verdict: Option<Verdict>,
+    patience: Duration,
+) -> DialError {
+    let name = || host.to_owned();
+    let garbled = |error| {
+        DialError::from(Refusal::TargetGarbled {
+            host: name(),
+            error,
+        })
+    };
+    match (leg, verdict) {
         (
             _,
             Some(Verdict::Mismatch {
@@ -100,33 +124,21 @@ pub async fn reach(
                 allowed: false,
                 ..
             }),
-        ) => Err(DialError {
-            refusal: Refusal::HostKeyMismatch { host: name() },
-            event: Some(Box::new(Event::HostKeyMismatch {
+        ) => {
+            let event = Event::HostKeyMismatch {
                 host: name(),
                 host_key: fingerprint,
                 allowed: false,
-            })),
-        }),
-        (_, Some(Verdict::Unknown(_))) => Err(Refusal::StoreUnavailable.into()),
-        (Ok(Err(error)), _) => Err(Refusal::TargetGarbled {
-            host: name(),
-            error: leg_words(&error),
-        }
-        .into()),
-        (Ok(Ok(_)), None) => Err(Refusal::TargetGarbled {
-            host: name(),
-            error: "no host key".to_owned(),
-        }
-        .into()),
-        (Err(_), _) => {
-            let error = format!("no SSH answer within {} s", patience.as_secs());
-            Err(Refusal::TargetGarbled {
-                host: name(),
-                error,
+            };
+            DialError {
+                refusal: Refusal::HostKeyMismatch { host: name() },
+                event: Some(Box::new(event)),
             }
-            .into())
         }
+        (_, Some(Verdict::Unknown(_))) => Refusal::StoreUnavailable.into(),
+        (Ok(Some(error)), _) => garbled(leg_words(&error)),
+        (Ok(None), _) => garbled("it showed no host key".to_owned()),
+        (Err(_), _) => garbled(format!("no SSH answer within {} s", patience.as_secs())),
     }
 }
 

@@ -16,8 +16,8 @@ use sallyport_domain::connect_string;
 use sallyport_store::{Identity, LoginOutcome, SessionType};
 
 use super::LegError;
+use super::authorise::Guest;
 use super::channel::ClientEnd;
-use super::enter::Guest;
 use super::inbox::{Inbox, Item, Request, Stream};
 use super::supervise::Shared;
 use crate::node::Node;

@@ -10,6 +10,7 @@ use sallyport_recorder::{Record, Stream as TapeStream};
 use super::bulk::BulkStream;
 use super::channel::{Asked, Channel, ChannelEnd};
 use super::inbox::{Item, Request};
+use super::refused;
 use crate::notice;
 
 /// Ctrl+X, while an extension is offered.
@@ -17,17 +18,34 @@ const EXTEND_KEY: &[u8] = &[0x18];
 /// SSH_EXTENDED_DATA_STDERR (RFC 4254 section 5.2).
 pub const STDERR: u32 = 1;
 
+/// How the client left a channel.
+enum Left {
+    /// It closed it.
+    Closed,
+    /// Its leg is gone, or the target closed the channel.
+    Gone,
+}
+
 impl Channel {
     /// Relays from the client until it closes the channel or its leg is gone.
     pub(super) async fn pump_in(&self) -> Result<(), ChannelEnd> {
         let mut bulk = BulkStream::new(self.number, TapeStream::In);
-        let result = self.relay_in(&mut bulk).await;
-        self.closed.cancel();
-        result?;
+        match self.relay_in(&mut bulk).await {
+            // How the program ended is still to come.
+            Ok(Left::Closed) => {
+                self.client_closed.cancel();
+                self.target.write.close().await?;
+            }
+            Ok(Left::Gone) => self.closed.cancel(),
+            Err(end) => {
+                self.closed.cancel();
+                return Err(end);
+            }
+        }
         self.log_digest(bulk).await
     }
 
-    async fn relay_in(&self, bulk: &mut BulkStream) -> Result<(), ChannelEnd> {
+    async fn relay_in(&self, bulk: &mut BulkStream) -> Result<Left, ChannelEnd> {
         loop {
             let item = tokio::select! {
                 item = self.client.inbox.recv() => item,
@@ -47,7 +65,8 @@ impl Channel {
                     )?;
                     self.target.write.eof().await?;
                 }
-                Some(Item::Close) | None => return Ok(()),
+                Some(Item::Close) => return Ok(Left::Closed),
+                None => return Ok(Left::Gone),
                 // Only targets send these; from a client they never reach an inbox.
                 Some(Item::Answer(_) | Item::ExitStatus(_) | Item::ExitSignal { .. }) => {}
             }
@@ -171,6 +190,17 @@ impl Channel {
                 self.ask(Asked::Env(name.clone()));
                 self.target.write.set_env(true, name, value).await?;
             }
+            Request::Shell | Request::Exec(_) | Request::Subsystem(_) => {
+                self.begin(request).await?
+            }
+            Request::Refused(what) => self.refuse(what, &Refusal::NotOffered { what }).await?,
+        }
+        Ok(())
+    }
+
+    /// The channel gets its purpose, if the permit has the right.
+    async fn begin(&self, request: Request) -> Result<(), ChannelEnd> {
+        match request {
             Request::Shell => {
                 if self.may(Right::Shell, "shell").await? {
                     self.start(Right::Shell, "shell", String::new())?;
@@ -198,7 +228,12 @@ impl Channel {
                     self.target.write.request_subsystem(true, name).await?;
                 }
             }
-            Request::Refused(what) => self.refuse(what, &Refusal::NotOffered { what }).await?,
+            // Handled before.
+            Request::Pty { .. }
+            | Request::Env(..)
+            | Request::Resize(_)
+            | Request::Signal(_)
+            | Request::Refused(_) => {}
         }
         Ok(())
     }
@@ -241,21 +276,27 @@ impl Channel {
         match self.connection.right(right) {
             Ok(_granted) => Ok(true),
             Err(refusal) => {
-                self.refuse(what, &refusal).await?;
+                self.log_refusal(what, &refusal).await?;
+                // With a mere CHANNEL_FAILURE clients say that something failed, but not why.
+                refused::tell(&self.client, &refusal).await;
+                self.closed.cancel();
                 Ok(false)
             }
         }
     }
 
-    /// Says no, in the client's own words and in ours.
+    /// Says no to something that starts nothing.
     async fn refuse(&self, what: &str, refusal: &Refusal) -> Result<(), ChannelEnd> {
+        self.log_refusal(what, refusal).await?;
+        let _ = self.client.handle.channel_failure(self.client.id).await;
+        Ok(())
+    }
+
+    async fn log_refusal(&self, what: &str, refusal: &Refusal) -> Result<(), ChannelEnd> {
         let (what, why) = (what.to_owned(), refusal.to_string());
-        let text = notice::on_stderr(&why);
         self.connection
             .log(Event::RightRefused { what, why })
             .await?;
-        self.client.write.extended_data_bytes(STDERR, text).await?;
-        let _ = self.client.handle.channel_failure(self.client.id).await;
         Ok(())
     }
 }

@@ -6,10 +6,13 @@
 //! tape, hands on, and only then re-opens the window it took from (RFC 4254 section 5.2).
 
 pub mod algorithms;
+mod authorise;
+mod bring_up;
 mod bulk;
 mod channel;
 mod dial;
 mod enter;
+mod find_session;
 mod front;
 mod host_keys;
 mod inbound;

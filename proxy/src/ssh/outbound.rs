@@ -15,6 +15,9 @@ use super::inbox::{Item, Stream};
 use crate::gate::GateState;
 use crate::notice;
 
+/// How long a target may take to say how its program ended, once the client has left the channel.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
 /// The two bulk streams of a channel without a terminal.
 struct Bulk {
     out: BulkStream,
@@ -45,15 +48,23 @@ impl Channel {
 
     async fn relay_out(&self, bulk: &mut Bulk) -> Result<(), ChannelEnd> {
         let connection = self.connection.clone();
+        // Once the client has closed the channel, the target has this long to say how it ended.
+        let last_words = async {
+            self.client_closed.cancelled().await;
+            tokio::time::sleep(LAST_WORDS).await;
+        };
+        tokio::pin!(last_words);
         let mut gate = connection.gate.watch();
         let mut notices = connection.notices();
         loop {
             // A transfer stands still behind a shut gate; a terminal's output is read on, to the tape.
-            let reads = self.is_terminal() || !gate.borrow().is_shut();
+            let reads =
+                self.is_terminal() || !gate.borrow().is_shut() || self.client_closed.is_cancelled();
             let flush_in = self.terminal.flush_in();
             tokio::select! {
                 biased;
                 () = self.closed.cancelled() => return Ok(()),
+                () = &mut last_words => return Ok(()),
                 changed = gate.changed() => {
                     if changed.is_ok() && self.is_terminal() {
                         let state = gate.borrow_and_update().clone();
@@ -83,7 +94,9 @@ impl Channel {
         match item {
             Item::Data(stream, data) => {
                 let bytes = data.len();
-                if self.is_terminal() {
+                if self.client_closed.is_cancelled() {
+                    // Nobody takes it any more.
+                } else if self.is_terminal() {
                     self.show_output(stream, data).await?;
                 } else {
                     self.bulk_out(bulk, stream, data).await?;
@@ -140,6 +153,7 @@ impl Channel {
                 // What a lock cuts off here is repainted from the tape when it is lifted.
                 () = connection.gate.closed() => {}
                 () = self.closed.cancelled() => {}
+                () = self.client_closed.cancelled() => {}
                 sent = self.send(stream, data) => sent?,
             }
         }
@@ -159,6 +173,7 @@ impl Channel {
             tokio::select! {
                 () = self.connection.gate.opened() => {}
                 () = self.closed.cancelled() => return Ok(()),
+                () = self.client_closed.cancelled() => return Ok(()),
             }
         };
         let recorded = match stream {
@@ -171,6 +186,7 @@ impl Channel {
             biased;
             sent = self.send(stream, data) => sent?,
             () = self.closed.cancelled() => {}
+            () = self.client_closed.cancelled() => {}
         }
         Ok(())
     }

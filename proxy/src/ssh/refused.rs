@@ -15,17 +15,8 @@ pub async fn explain(client: ClientEnd, refusal: &Refusal) {
     while let Some(item) = client.inbox.recv().await {
         match item {
             Item::Request(Request::Shell | Request::Exec(_) | Request::Subsystem(_)) => {
-                let _ = client.handle.channel_success(client.id).await;
-                let text = notice::on_stderr(&refusal.to_string());
-                let _ = client.write.extended_data_bytes(STDERR, text).await;
-                let _ = client
-                    .handle
-                    .exit_status_request(client.id, EXIT_REFUSED)
-                    .await;
-                let _ = client.handle.eof(client.id).await;
-                let _ = client.handle.close(client.id).await;
-                client.inbox.close();
-                return;
+                tell(&client, refusal).await;
+                break;
             }
             // Only what starts something is worth a refusal; the rest would hide it.
             Item::Request(Request::Pty { .. } | Request::Env(..)) => {
@@ -39,7 +30,21 @@ pub async fn explain(client: ClientEnd, refusal: &Refusal) {
                 client.handle.release_window(client.id, bytes);
             }
             Item::Request(Request::Resize(_) | Request::Signal(_)) | Item::Eof => {}
-            Item::Close | Item::Answer(_) | Item::ExitStatus(_) | Item::ExitSignal { .. } => return,
+            Item::Close | Item::Answer(_) | Item::ExitStatus(_) | Item::ExitSignal { .. } => break,
         }
     }
+    let _ = client.handle.close(client.id).await;
+    client.inbox.close();
+}
+
+/// Accepts what was asked for, says why it is refused, and ends it.
+pub async fn tell(client: &ClientEnd, refusal: &Refusal) {
+    let _ = client.handle.channel_success(client.id).await;
+    let text = notice::on_stderr(&refusal.to_string());
+    let _ = client.write.extended_data_bytes(STDERR, text).await;
+    let _ = client
+        .handle
+        .exit_status_request(client.id, EXIT_REFUSED)
+        .await;
+    let _ = client.handle.eof(client.id).await;
 }

@@ -23,8 +23,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::LegError;
+use super::authorise::Guest;
 use super::channel::{Channel, ClientEnd, TargetEnd};
-use super::enter::{self, Guest, Joined};
+use super::enter::{self, Joined};
 use super::front::Front;
 use super::refused;
 use crate::connection::Connection;
@@ -217,7 +218,14 @@ pub async fn serve(node: Arc<Node>, tcp: TcpStream, peer: SocketAddr) {
     drop(unauthenticated);
     match entered {
         Some(Ok(joined)) => {
-            let cause = accompany(&shared, &joined, leg, handle).await;
+            // Whatever breaks in here, the driver must hear that the connection is over.
+            let accompanied = AssertUnwindSafe(accompany(&shared, &joined, leg, handle))
+                .catch_unwind()
+                .await;
+            let cause = accompanied.unwrap_or_else(|_| {
+                tracing::error!(connection = %joined.connection.id, "the supervisor of a connection panicked");
+                DisconnectCause::ClientLost
+            });
             end(&shared, joined, cause).await;
         }
         // Her channel tells her why; a client that opens none is shown out.
@@ -285,13 +293,14 @@ fn farewell_of_target() -> String {
 
 fn client_left(shared: &Shared, result: &Result<(), LegError>) -> DisconnectCause {
     let channels_open = shared.gone.borrow().unwrap_or(true);
-    match result {
-        Ok(()) if !channels_open => DisconnectCause::Client,
-        Ok(()) => DisconnectCause::ClientLost,
-        Err(error) => {
-            tracing::debug!(%error, "the client's leg broke");
-            DisconnectCause::ClientLost
-        }
+    if let Err(error) = result {
+        tracing::debug!(%error, "the client's leg broke");
+    }
+    // A client that has closed its channels has left, whatever its socket says last.
+    if channels_open {
+        DisconnectCause::ClientLost
+    } else {
+        DisconnectCause::Client
     }
 }
 

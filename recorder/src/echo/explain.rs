@@ -82,7 +82,9 @@ fn echo_in_order(keys: &[Waiting], tokens: &[Token]) -> Option<Explained> {
 
 /// Behind the echo: nothing that is seen, or what a line editor prints and comes back from.
 fn is_editors(rest: &[Token], all: &[Token]) -> bool {
-    let shown = rest.iter().any(|t| matches!(t, Token::Char(_)));
+    let shown = rest
+        .iter()
+        .any(|t| matches!(t, Token::Char(c) if *c != ' '));
     let broken = rest.contains(&Token::Lf);
     let moved = all.iter().any(|t| matches!(t, Token::Move | Token::Back));
     !broken && (!shown || moved)

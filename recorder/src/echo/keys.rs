@@ -80,6 +80,20 @@ fn escape_len(rest: &[u8]) -> usize {
     1 + body.min(32)
 }
 
+/// Do the first `len` of `bytes` begin a sequence that the others go on with?
+pub(super) fn is_cut_escape(bytes: &[u8], len: usize) -> bool {
+    let Some((known, more)) = bytes.split_at_checked(len) else {
+        return false;
+    };
+    match (known, more) {
+        ([0x1b], [b'[' | b'O', ..]) | ([0x1b, b'O'], [_, ..]) => true,
+        ([0x1b, b'[', params @ ..], [_, ..]) => {
+            !params.iter().any(|byte| (0x40..=0x7e).contains(byte))
+        }
+        _ => false,
+    }
+}
+
 fn char_len(bytes: &[u8]) -> Option<usize> {
     let len = match bytes[0] {
         0xc2..=0xdf => 2,

@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PROMPT_ANSWER: Duration = Duration::from_millis(200);
 /// An answer may come in several pieces, one right after the other.
 const ONE_ANSWER: Duration = Duration::from_millis(60);
+/// Pieces of one key's bytes come within this.
+const ONE_KEY: Duration = Duration::from_millis(50);
 /// Output that nobody asked for makes answers worthless for so long.
 const NOISE: Duration = Duration::from_secs(1);
 /// A line without end is given free in parts of this size, once echoed.
@@ -36,6 +38,8 @@ const PART: usize = 256;
 const MOST_WITHHELD: usize = 64 << 10;
 /// So many keys are compared with a piece of output.
 const MOST_COMPARED: usize = 2048;
+/// So many lines are compared with a piece of output.
+const MOST_TRIES: usize = 32;
 /// So many different characters may be commands of a full-screen program; more may be a password.
 const MOST_COMMANDS: usize = 4;
 /// So much of the echoed line is remembered.
@@ -94,6 +98,7 @@ impl EchoTracker {
     }
 
     fn cut_keys(&mut self, now: Duration) {
+        self.rejoin_escape(now);
         let known: usize = self.keys.iter().map(|key| usize::from(key.len)).sum();
         let mut rest: Vec<u8> = self.bytes.0.iter().skip(known).copied().collect();
         let mut at = 0;
@@ -109,17 +114,34 @@ impl EchoTracker {
         rest.zeroize();
     }
 
+    /// An arrow key's bytes may come in two pieces: takes the first one back, to be cut anew.
+    fn rejoin_escape(&mut self, now: Duration) {
+        let Some(key) = self.keys.back().filter(|key| key.kind == Kind::Free) else {
+            return;
+        };
+        let known: usize = self.keys.iter().map(|key| usize::from(key.len)).sum();
+        let begin = known - usize::from(key.len);
+        let soon = now.saturating_sub(key.at) <= ONE_KEY;
+        let mut bytes: Vec<u8> = self.bytes.0.iter().skip(begin).take(40).copied().collect();
+        if soon && keys::is_cut_escape(&bytes, usize::from(key.len)) {
+            self.keys.pop_back();
+        }
+        bytes.zeroize();
+    }
+
     /// The target printed. Costs little while nothing is withheld.
     pub fn shown(&mut self, now: Duration, data: &[u8]) -> Verdicts {
         let wanted = !self.keys.is_empty();
+        let before = self.output.alternate();
         let tokens = self.output.take(data, wanted);
         if wanted {
             self.match_echo(&tokens);
         } else if tokens_break_line(data) {
             self.line.clear();
         }
-        if self.output.alternate() {
-            self.match_answer(now, &tokens);
+        let after = self.output.alternate();
+        if before || after {
+            self.match_answer(now, &tokens, before != after);
         }
         self.settle(now)
     }
@@ -128,7 +150,9 @@ impl EchoTracker {
     /// those before it never will be.
     fn match_echo(&mut self, mut tokens: &[Token]) {
         let mut begin = self.first_waiting();
-        while let Some(from) = begin {
+        let mut tries = 0;
+        while let Some(from) = begin.filter(|_| tries < MOST_TRIES) {
+            tries += 1;
             let waiting = self.waiting(from);
             let line = Line {
                 echoed: &self.line,
@@ -206,7 +230,8 @@ impl EchoTracker {
     }
 
     /// A full-screen program printed: was it the answer to a key?
-    fn match_answer(&mut self, now: Duration, tokens: &[Token]) {
+    /// `switched`: it took the screen, or gave it back.
+    fn match_answer(&mut self, now: Duration, tokens: &[Token], switched: bool) {
         let next = self
             .keys
             .iter()
@@ -228,7 +253,7 @@ impl EchoTracker {
                 .iter()
                 .any(|t| matches!(t, Token::Char(shown) if c(*shown)))
         };
-        let seen = shows(&|c| !c.is_whitespace());
+        let seen = switched || shows(&|c| !c.is_whitespace());
         let hides = shows(&view::is_mask);
         if quiet && !hides && (seen || self.keys[at].kind != Kind::Char) {
             self.keys[at].evidence = Evidence::Answered;

@@ -188,6 +188,16 @@ fn cooked_echo() {
     ]
     .concat();
     check("^C at the prompt", &steps, "make\x03ls\r");
+    let arrows = [
+        PROMPT,
+        Type(b"\x1b"),
+        Type(b"[A"),
+        Show(b"ls"),
+        Type(b"\x1bO"),
+        Type(b"B"),
+        Type(b"\r"),
+    ];
+    check("arrow keys in pieces", &arrows, "\x1b[A\x1bOB\r");
     let steps = [&echoed("gr\u{fc}\u{df}e \u{6f22}\u{1f642}")[..], &ENTER].concat();
     check("UTF-8", &steps, "gr\u{fc}\u{df}e \u{6f22}\u{1f642}\r");
     let steps = [
@@ -421,6 +431,37 @@ fn full_screen_programs() {
         "........",
         "too many different ones"
     );
+}
+
+#[test]
+fn leaving_a_full_screen_program_is_an_answer() {
+    let page: &[u8] = b"\r\x1b[Kline\r\n:";
+    let steps = [
+        VIM,
+        Wait(3000),
+        Type(b" "),
+        Show(page),
+        Type(b"j"),
+        Show(page),
+        Type(b"q"),
+        Show(b"\r\x1b[K\x1b[?1049l"),
+        Wait(3000),
+    ];
+    check("a pager", &steps, " jq");
+}
+
+#[test]
+fn the_right_margin_belongs_to_the_echo() {
+    let steps = [
+        PROMPT,
+        Type(b"x"),
+        Show(b"x \r"),
+        Type(b"y"),
+        Show(b"y"),
+        Type(b"\r"),
+        Show(b"\r\n"),
+    ];
+    check("a line that wraps", &steps, "xy\r");
 }
 
 #[test]

@@ -1,10 +1,19 @@
 //! Tapes in other forms: asciicast, text, and step by step for a player.
 
-use std::io::Write;
+mod asciicast;
+mod lines;
+mod replay;
+mod text;
+mod utf8;
+
 use std::path::Path;
 use std::time::Duration;
 
-use crate::{TapeError, TapeHeader};
+pub use asciicast::asciicast;
+pub use replay::{Pace, Replay, Step, StepKind};
+pub use text::text;
+
+use crate::{Entry, TapeError, TapeReader};
 
 /// Why an export failed.
 #[derive(Debug, thiserror::Error)]
@@ -16,11 +25,17 @@ pub enum ExportError {
     #[error("cannot write the export: {0}")]
     Write(#[from] std::io::Error),
     /// Nothing to play.
-    #[error("the tape holds no terminal channel{}", .channel.map(|n| format!(" {n}")).unwrap_or_default())]
+    #[error("the tape holds no terminal channel{}: export it as text", .channel.map(|n| format!(" {n}")).unwrap_or_default())]
     NoTerminal {
         /// The channel asked for, if one was.
         channel: Option<u32>,
     },
+}
+
+impl From<serde_json::Error> for ExportError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Write(error.into())
+    }
 }
 
 /// A channel with a terminal.
@@ -28,115 +43,59 @@ pub enum ExportError {
 pub struct Terminal {
     /// Which channel.
     pub channel: u32,
+    /// What runs in it: `shell`, `exec COMMAND`.
+    pub what: String,
     /// TERM.
     pub term: String,
     /// Columns at its opening.
     pub cols: u16,
     /// Rows at its opening.
     pub rows: u16,
-    /// When it was opened.
+    /// When it was opened, since the tape's start.
     pub opened: Duration,
 }
 
-/// All terminal channels of a tape, in the order of their opening.
-#[allow(clippy::todo)]
+/// All terminal channels of a tape, in the order of their opening. Reads the whole tape.
 pub fn terminals(path: &Path) -> Result<Vec<Terminal>, TapeError> {
-    let _ = path;
-    todo!()
+    Ok(survey(path)?.0)
 }
 
-/// Writes asciicast v2. `channel`: which one (`None`: the first with a terminal).
-#[allow(clippy::todo)]
-pub fn asciicast(
-    path: &Path,
-    channel: Option<u32>,
-    out: &mut dyn Write,
-) -> Result<(), ExportError> {
-    let _ = (path, channel, out);
-    todo!()
-}
-
-/// Writes a readable log: header, events, commands, and what each channel printed.
-#[allow(clippy::todo)]
-pub fn text(path: &Path, out: &mut dyn Write) -> Result<(), ExportError> {
-    let _ = (path, out);
-    todo!()
-}
-
-/// How to play.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pace {
-    /// 2.0 is twice as fast.
-    pub speed: f64,
-    /// Waits longer than this are cut to it.
-    pub idle_limit: Option<Duration>,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self {
-            speed: 1.0,
-            idle_limit: None,
+/// The terminals, and the time of the tape's end.
+fn survey(path: &Path) -> Result<(Vec<Terminal>, Duration), TapeError> {
+    let mut reader = TapeReader::open(path)?;
+    let mut found = Vec::new();
+    let mut end = Duration::ZERO;
+    while let Some(timed) = reader.next()? {
+        end = timed.at;
+        if let Entry::ChannelOpened {
+            channel,
+            what,
+            pty: Some((term, cols, rows)),
+        } = timed.entry
+        {
+            found.push(Terminal {
+                channel,
+                what,
+                term,
+                cols,
+                rows,
+                opened: timed.at,
+            });
         }
     }
+    let closed = reader
+        .closing()
+        .map(|c| Duration::from_micros(c.duration_us));
+    Ok((found, end.max(closed.unwrap_or_default())))
 }
 
-/// One step of a replay.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    /// How long to wait before it, speed and idle limit applied.
-    pub wait: Duration,
-    /// Where on the tape it is.
-    pub at: Duration,
-    /// What to do.
-    pub what: StepKind,
+/// The channel asked for, or the first.
+fn choose(found: Vec<Terminal>, channel: Option<u32>) -> Result<Terminal, ExportError> {
+    found
+        .into_iter()
+        .find(|terminal| channel.is_none_or(|channel| terminal.channel == channel))
+        .ok_or(ExportError::NoTerminal { channel })
 }
 
-/// What a step does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StepKind {
-    /// Write these bytes to the terminal.
-    Output(Vec<u8>),
-    /// The recorded terminal got this size (columns, rows).
-    Resize(u16, u16),
-    /// Something happened, in words.
-    Marker(String),
-}
-
-/// Plays one terminal channel step by step.
-pub struct Replay {}
-
-#[allow(clippy::todo, missing_docs)]
-impl Replay {
-    /// `channel`: which one (`None`: the first with a terminal).
-    pub fn open(path: &Path, channel: Option<u32>, pace: Pace) -> Result<Self, ExportError> {
-        let _ = (path, channel, pace);
-        todo!()
-    }
-    pub fn header(&self) -> &TapeHeader {
-        todo!()
-    }
-    pub fn terminal(&self) -> &Terminal {
-        todo!()
-    }
-    /// From the tape's start to its last entry.
-    pub fn duration(&self) -> Duration {
-        todo!()
-    }
-    pub fn position(&self) -> Duration {
-        todo!()
-    }
-    pub fn set_pace(&mut self, pace: Pace) {
-        let _ = pace;
-        todo!()
-    }
-    #[allow(clippy::should_implement_trait)]
-    pub fn next(&mut self) -> Result<Option<Step>, TapeError> {
-        todo!()
-    }
-    /// Goes to a time; answers the bytes that paint the screen as it was then.
-    pub fn seek(&mut self, to: Duration) -> Result<Vec<u8>, TapeError> {
-        let _ = to;
-        todo!()
-    }
-}
+#[cfg(test)]
+mod tests;

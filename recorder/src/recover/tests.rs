@@ -79,7 +79,7 @@ fn every_cut_is_a_prefix_and_recovers() {
         assert_eq!(read_all(&path), (records, ended), "cut at {cut}");
         let tail = TapeTail::open(&path).unwrap().poll(usize::MAX).unwrap();
         assert_eq!(tail.len(), records);
-        assert_eq!(unfinished(dir.path()).unwrap(), [path.clone()]);
+        assert_eq!(unfinished(dir.path()).unwrap(), std::slice::from_ref(&path));
 
         let recovered = recover(&path).unwrap();
         assert_eq!(recovered.torn_bytes, (cut - end) as u64);
@@ -127,7 +127,7 @@ fn a_tape_being_written_is_nobody_elses() {
     assert!(unfinished(dir.path()).unwrap().is_empty());
     assert!(matches!(recover(&path), Err(TapeError::InUse { .. })));
     drop(writer);
-    assert_eq!(unfinished(dir.path()).unwrap(), [path.clone()]);
+    assert_eq!(unfinished(dir.path()).unwrap(), std::slice::from_ref(&path));
     assert_eq!(recover(&path).unwrap().torn_bytes, 0);
 }
 
@@ -168,7 +168,7 @@ fn a_target_cannot_print_the_end_of_a_tape() {
     };
     writer.append(&[record]).unwrap();
     drop(writer);
-    assert_eq!(unfinished(dir.path()).unwrap(), [path.clone()]);
+    assert_eq!(unfinished(dir.path()).unwrap(), std::slice::from_ref(&path));
     assert_eq!(recover(&path).unwrap().torn_bytes, 0);
     assert_eq!(entries(&path).len(), 2);
 }

@@ -10,6 +10,7 @@ mod translate;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use rebuild::LiveScreen;
+pub(crate) use rebuild::Rebuild;
 
 use modes::Modes;
 use scan::{Piece, Scanner};

@@ -65,12 +65,20 @@ impl Store {
         let mut tx = self.begin().await?;
         lock(&mut tx, self.inner.dialect, Lock::Nouns).await?;
         let scopes = super::names(&mut tx, NounKind::Scope).await?;
-        let mut run = Run { store: self, by, now, scopes, known: HashMap::new() };
+        let mut run = Run {
+            store: self,
+            by,
+            now,
+            scopes,
+            known: HashMap::new(),
+        };
         let mut done = Vec::with_capacity(items.len());
         for (item, prepared) in items.iter().zip(&prepared) {
             done.push(run.item(&mut tx, item, prepared).await?);
         }
-        let changed = done.iter().any(|done| done.change.action != ChangeAction::Unchanged);
+        let changed = done
+            .iter()
+            .any(|done| done.change.action != ChangeAction::Unchanged);
         if dry_run || !changed {
             tx.rollback().await?;
         } else {
@@ -82,18 +90,34 @@ impl Store {
 }
 
 impl Run<'_> {
-    async fn item(&mut self, tx: &mut Tx, item: &Item, prepared: &Prepared) -> Result<Done, ApplyError> {
+    async fn item(
+        &mut self,
+        tx: &mut Tx,
+        item: &Item,
+        prepared: &Prepared,
+    ) -> Result<Done, ApplyError> {
         let existing = find(tx, item.kind, &key(item.kind, &item.name)).await?;
-        if let Some(existing) = existing.as_ref().filter(|existing| existing.name != item.name) {
-            return Err(taken(item, &item.name, format!("{} {}", item.kind.as_str(), existing.name)));
+        if let Some(existing) = existing
+            .as_ref()
+            .filter(|existing| existing.name != item.name)
+        {
+            return Err(taken(
+                item,
+                &item.name,
+                format!("{} {}", item.kind.as_str(), existing.name),
+            ));
         }
         self.check_names(tx, item).await?;
         let links = self.links(tx, item).await?;
         let scope = self.scope(tx, item, &links).await?;
-        let id = existing.as_ref().map_or_else(new_id, |existing| existing.id);
+        let id = existing
+            .as_ref()
+            .map_or_else(new_id, |existing| existing.id);
         self.known.insert((item.kind, item.name.clone()), id);
         let doc = clean(&item.doc.to_string()).into_owned();
-        let same_doc = existing.as_ref().is_some_and(|old| old.scope == scope && (old.text == doc || old.doc == item.doc));
+        let same_doc = existing
+            .as_ref()
+            .is_some_and(|old| old.scope == scope && (old.text == doc || old.doc == item.doc));
         let version = existing.as_ref().map_or(1, |old| old.version + 1);
         if existing.is_none() {
             self.insert(tx, item, id, &scope, &doc).await?;
@@ -120,25 +144,57 @@ impl Run<'_> {
         }
         let mut after = item.doc.clone();
         if let Value::Object(fields) = &mut after {
-            fields.extend(secrets.iter().map(|field| ((*field).to_owned(), Value::from("changed"))));
+            fields.extend(
+                secrets
+                    .iter()
+                    .map(|field| ((*field).to_owned(), Value::from("changed"))),
+            );
         }
         let before = existing.map_or(Value::Null, |old| old.doc);
-        let change = Change { kind: item.kind, name: item.name.clone(), action, before, after };
+        let change = Change {
+            kind: item.kind,
+            name: item.name.clone(),
+            action,
+            before,
+            after,
+        };
         Ok(Done { change, id, scope })
     }
 
     /// Where it belongs; that place must exist.
-    async fn scope(&self, tx: &mut Tx, item: &Item, links: &[(&str, NounId)]) -> Result<ScopePath, ApplyError> {
+    async fn scope(
+        &self,
+        tx: &mut Tx,
+        item: &Item,
+        links: &[(&str, NounId)],
+    ) -> Result<ScopePath, ApplyError> {
         let Some(scope) = &item.scope else {
-            let host = links.iter().find(|(field, _)| *field == "host").map(|(_, id)| id.to_string());
-            let row = sqlx::query("SELECT scope FROM noun WHERE id = $1").bind(host).fetch_one(&mut **tx).await?;
+            let host = links
+                .iter()
+                .find(|(field, _)| *field == "host")
+                .map(|(_, id)| id.to_string());
+            let row = sqlx::query("SELECT scope FROM noun WHERE id = $1")
+                .bind(host)
+                .fetch_one(&mut **tx)
+                .await?;
             return Ok(row.word("scope")?);
         };
-        let above = |known: &String| ScopePath::try_from(known.clone()).is_ok_and(|known| scope.contains(&known));
-        if item.kind == NounKind::Scope || *scope == ScopePath::root() || self.scopes.iter().any(above) {
+        let above = |known: &String| {
+            ScopePath::try_from(known.clone()).is_ok_and(|known| scope.contains(&known))
+        };
+        if item.kind == NounKind::Scope
+            || *scope == ScopePath::root()
+            || self.scopes.iter().any(above)
+        {
             return Ok(scope.clone());
         }
-        Err(unknown(item, "scope", NounKind::Scope, scope.as_str(), self.scopes.clone()))
+        Err(unknown(
+            item,
+            "scope",
+            NounKind::Scope,
+            scope.as_str(),
+            self.scopes.clone(),
+        ))
     }
 
     fn reaches(&self, item: &Item, scope: &ScopePath) -> Result<(), ApplyError> {
@@ -170,7 +226,11 @@ impl Run<'_> {
         if let Some(other) = other
             && find(tx, other, &item.name).await?.is_some()
         {
-            return Err(taken(item, &item.name, format!("{} {}", other.as_str(), item.name)));
+            return Err(taken(
+                item,
+                &item.name,
+                format!("{} {}", other.as_str(), item.name),
+            ));
         }
         Ok(())
     }
@@ -187,14 +247,26 @@ impl Run<'_> {
         match rows.first() {
             None => Ok(()),
             Some(row) => {
-                let both = format!("{} / {}", item.name, item.alias.as_deref().unwrap_or_default());
-                Err(taken(item, both.trim_end_matches(" / "), format!("host {}", row.text("name")?)))
+                let both = format!(
+                    "{} / {}",
+                    item.name,
+                    item.alias.as_deref().unwrap_or_default()
+                );
+                Err(taken(
+                    item,
+                    both.trim_end_matches(" / "),
+                    format!("host {}", row.text("name")?),
+                ))
             }
         }
     }
 
     /// The ids of everything it names.
-    async fn links(&mut self, tx: &mut Tx, item: &Item) -> Result<Vec<(&'static str, NounId)>, ApplyError> {
+    async fn links(
+        &mut self,
+        tx: &mut Tx,
+        item: &Item,
+    ) -> Result<Vec<(&'static str, NounId)>, ApplyError> {
         let mut links = Vec::with_capacity(item.names.len());
         for (field, kind, name) in &item.names {
             let place = (*kind, name.clone());
@@ -206,7 +278,13 @@ impl Run<'_> {
                         found.id
                     }
                     Some(_) | None => {
-                        return Err(unknown(item, field, *kind, name, super::names(tx, *kind).await?));
+                        return Err(unknown(
+                            item,
+                            field,
+                            *kind,
+                            name,
+                            super::names(tx, *kind).await?,
+                        ));
                     }
                 },
             };
@@ -215,7 +293,14 @@ impl Run<'_> {
         Ok(links)
     }
 
-    async fn insert(&self, tx: &mut Tx, item: &Item, id: NounId, scope: &ScopePath, doc: &str) -> Result<(), StoreError> {
+    async fn insert(
+        &self,
+        tx: &mut Tx,
+        item: &Item,
+        id: NounId,
+        scope: &ScopePath,
+        doc: &str,
+    ) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO noun (id, kind, name, key, alias, scope, doc, search, version, created_at, updated_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9)",
@@ -276,9 +361,19 @@ impl Run<'_> {
                 continue;
             }
             let kind = change.kind.as_str();
-            let object = AuditObject { kind, name: &change.name, id: &id.to_string(), scope };
+            let object = AuditObject {
+                kind,
+                name: &change.name,
+                id: &id.to_string(),
+                scope,
+            };
             let action = format!("{kind}.{}", change.action.as_str());
-            let deed = Deed { action: &action, object, before: &change.before, after: &change.after };
+            let deed = Deed {
+                action: &action,
+                object,
+                before: &change.before,
+                after: &change.after,
+            };
             audit::record(tx, self.store, self.by, deed, self.now).await?;
         }
         Ok(())
@@ -286,7 +381,10 @@ impl Run<'_> {
 }
 
 async fn link(tx: &mut Tx, id: NounId, links: &[(&str, NounId)]) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM noun_link WHERE noun_id = $1").bind(id.to_string()).execute(&mut **tx).await?;
+    sqlx::query("DELETE FROM noun_link WHERE noun_id = $1")
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
     for (field, target) in links {
         sqlx::query("INSERT INTO noun_link (noun_id, field, target_id) VALUES ($1, $2, $3)")
             .bind(id.to_string())
@@ -315,10 +413,21 @@ fn search_text(name: &str, scope: &ScopePath, doc: &Value) -> String {
 }
 
 fn taken(item: &Item, taken: &str, by: String) -> ApplyError {
-    ApplyError::NameTaken { kind: item.kind.as_str(), name: item.name.clone(), taken: taken.to_owned(), by }
+    ApplyError::NameTaken {
+        kind: item.kind.as_str(),
+        name: item.name.clone(),
+        taken: taken.to_owned(),
+        by,
+    }
 }
 
-fn unknown(item: &Item, field: &'static str, wanted: NounKind, value: &str, mut names: Vec<String>) -> ApplyError {
+fn unknown(
+    item: &Item,
+    field: &'static str,
+    wanted: NounKind,
+    value: &str,
+    mut names: Vec<String>,
+) -> ApplyError {
     let more = names.len() > SHOWN;
     names.truncate(SHOWN);
     let allowed = match (names.is_empty(), more) {
@@ -327,5 +436,12 @@ fn unknown(item: &Item, field: &'static str, wanted: NounKind, value: &str, mut 
         (false, true) => format!("{}, …", names.join(", ")),
     };
     let (kind, name, wanted) = (item.kind.as_str(), item.name.clone(), wanted.as_str());
-    ApplyError::UnknownReference { kind, name, field, wanted, value: value.to_owned(), allowed }
+    ApplyError::UnknownReference {
+        kind,
+        name,
+        field,
+        wanted,
+        value: value.to_owned(),
+        allowed,
+    }
 }

@@ -33,19 +33,31 @@ pub(super) enum Proof {
     None,
     Password(Zeroizing<String>),
     ApiKey(Zeroizing<String>),
-    Account { password: Option<Zeroizing<String>>, private_key: Option<Zeroizing<String>> },
+    Account {
+        password: Option<Zeroizing<String>>,
+        private_key: Option<Zeroizing<String>>,
+    },
 }
 
 /// As which text a name must be unique: hosts are found in any case.
 pub(crate) fn key(kind: NounKind, name: &str) -> String {
-    if kind == NounKind::Host { name.to_lowercase() } else { name.to_owned() }
+    if kind == NounKind::Host {
+        name.to_lowercase()
+    } else {
+        name.to_owned()
+    }
 }
 
 /// Every noun of the declaration, in the order in which they must be applied.
 pub(super) fn items(declaration: &Declaration) -> Result<Vec<Item>, ApplyError> {
     let mut items = Vec::new();
     for scope in &declaration.scopes {
-        let item = Item::new(NounKind::Scope, scope.path.as_str(), Some(&scope.path), scope)?;
+        let item = Item::new(
+            NounKind::Scope,
+            scope.path.as_str(),
+            Some(&scope.path),
+            scope,
+        )?;
         items.push(item);
     }
     for user in &declaration.users {
@@ -57,8 +69,18 @@ pub(super) fn items(declaration: &Declaration) -> Result<Vec<Item>, ApplyError> 
     }
     for application in &declaration.applications {
         let kind = NounKind::Application;
-        let mut item = Item::new(kind, &application.name, Some(&application.scope), application)?;
-        if let Some(key) = secret(kind, &application.name, "api_key", application.api_key.as_ref())? {
+        let mut item = Item::new(
+            kind,
+            &application.name,
+            Some(&application.scope),
+            application,
+        )?;
+        if let Some(key) = secret(
+            kind,
+            &application.name,
+            "api_key",
+            application.api_key.as_ref(),
+        )? {
             item.proof = Proof::ApiKey(key);
         }
         items.push(item);
@@ -74,20 +96,44 @@ pub(super) fn items(declaration: &Declaration) -> Result<Vec<Item>, ApplyError> 
         if let Some(given) = &account.secret {
             item.proof = Proof::Account {
                 password: secret(kind, &name, "secret.password", given.password.as_ref())?,
-                private_key: secret(kind, &name, "secret.private_key", given.private_key.as_ref())?,
+                private_key: secret(
+                    kind,
+                    &name,
+                    "secret.private_key",
+                    given.private_key.as_ref(),
+                )?,
             };
         }
         let host = std::slice::from_ref(&account.host);
-        items.push(item.naming("host", NounKind::Host, host).naming("owners", NounKind::User, &account.owners));
+        items.push(item.naming("host", NounKind::Host, host).naming(
+            "owners",
+            NounKind::User,
+            &account.owners,
+        ));
     }
     for activity in &declaration.activities {
-        items.push(Item::new(NounKind::Activity, &activity.name, Some(&ScopePath::root()), activity)?);
+        items.push(Item::new(
+            NounKind::Activity,
+            &activity.name,
+            Some(&ScopePath::root()),
+            activity,
+        )?);
     }
     for profile in &declaration.connection_profiles {
-        items.push(Item::new(NounKind::ConnectionProfile, &profile.name, Some(&ScopePath::root()), profile)?);
+        items.push(Item::new(
+            NounKind::ConnectionProfile,
+            &profile.name,
+            Some(&ScopePath::root()),
+            profile,
+        )?);
     }
     for policy in &declaration.access_policies {
-        let item = Item::new(NounKind::AccessPolicy, &policy.name, Some(&policy.scope), policy)?;
+        let item = Item::new(
+            NounKind::AccessPolicy,
+            &policy.name,
+            Some(&policy.scope),
+            policy,
+        )?;
         let profile = std::slice::from_ref(&policy.connection_profile);
         items.push(
             item.naming("users", NounKind::User, &policy.users)
@@ -103,7 +149,12 @@ pub(super) fn items(declaration: &Declaration) -> Result<Vec<Item>, ApplyError> 
 }
 
 impl Item {
-    fn new<T: Serialize>(kind: NounKind, name: &str, scope: Option<&ScopePath>, noun: &T) -> Result<Self, ApplyError> {
+    fn new<T: Serialize>(
+        kind: NounKind,
+        name: &str,
+        scope: Option<&ScopePath>,
+        noun: &T,
+    ) -> Result<Self, ApplyError> {
         if kind != NounKind::Scope {
             check_name(kind, name)?;
         } else if name.is_empty() {
@@ -111,14 +162,24 @@ impl Item {
             return Err(ApplyError::bad_value(kind, name, "path", problem));
         }
         // What serde skips are exactly the secrets.
-        let doc = serde_json::to_value(noun).map_err(|error| StoreError::damaged("a declared noun", error))?;
+        let doc = serde_json::to_value(noun)
+            .map_err(|error| StoreError::damaged("a declared noun", error))?;
         let (name, scope) = (name.to_owned(), scope.cloned());
-        Ok(Self { kind, name, scope, alias: None, doc, names: Vec::new(), proof: Proof::None })
+        Ok(Self {
+            kind,
+            name,
+            scope,
+            alias: None,
+            doc,
+            names: Vec::new(),
+            proof: Proof::None,
+        })
     }
 
     fn naming(mut self, field: &'static str, kind: NounKind, names: &[String]) -> Self {
         let unique: BTreeSet<&String> = names.iter().collect();
-        self.names.extend(unique.into_iter().map(|name| (field, kind, name.clone())));
+        self.names
+            .extend(unique.into_iter().map(|name| (field, kind, name.clone())));
         self
     }
 }
@@ -169,10 +230,12 @@ fn secret(
 ) -> Result<Option<Zeroizing<String>>, ApplyError> {
     match source {
         None => Ok(None),
-        Some(SecretSource { value: Some(value), .. }) if value.is_empty() => {
-            Err(ApplyError::bad_value(kind, name, field, "is empty"))
-        }
-        Some(SecretSource { value: Some(value), .. }) => Ok(Some(Zeroizing::new(value.clone()))),
+        Some(SecretSource {
+            value: Some(value), ..
+        }) if value.is_empty() => Err(ApplyError::bad_value(kind, name, field, "is empty")),
+        Some(SecretSource {
+            value: Some(value), ..
+        }) => Ok(Some(Zeroizing::new(value.clone()))),
         Some(SecretSource { value: None, .. }) => {
             let problem = "was not read from its file or variable; send its `value`";
             Err(ApplyError::bad_value(kind, name, field, problem))
@@ -194,14 +257,21 @@ fn check_name(kind: NounKind, name: &str) -> Result<(), ApplyError> {
     } else {
         return Ok(());
     };
-    Err(ApplyError::BadName { kind: kind.as_str(), name: name.to_owned(), problem })
+    Err(ApplyError::BadName {
+        kind: kind.as_str(),
+        name: name.to_owned(),
+        problem,
+    })
 }
 
 fn declared_once(items: &[Item]) -> Result<(), ApplyError> {
     let mut seen = BTreeSet::new();
     for item in items {
         if !seen.insert((item.kind, key(item.kind, &item.name))) {
-            return Err(ApplyError::DeclaredTwice { kind: item.kind.as_str(), name: item.name.clone() });
+            return Err(ApplyError::DeclaredTwice {
+                kind: item.kind.as_str(),
+                name: item.name.clone(),
+            });
         }
     }
     Ok(())
@@ -213,12 +283,19 @@ mod tests {
 
     #[test]
     fn public_keys_are_told_from_other_texts() {
-        let ed25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+        let ed25519 =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
         let commented = format!("{ed25519} alice@desk");
         let (kind, body) = public_key(&commented).unwrap();
         assert_eq!((kind, body.len()), ("ssh-ed25519", 51));
         assert_eq!(public_key(ed25519).unwrap().1, body);
-        for no_key in ["", "ssh-ed25519", "ssh-ed25519 !!!!", "ssh-ed25519 AAAA", &ed25519.replace("ssh-ed25519", "ssh-rsa")] {
+        for no_key in [
+            "",
+            "ssh-ed25519",
+            "ssh-ed25519 !!!!",
+            "ssh-ed25519 AAAA",
+            &ed25519.replace("ssh-ed25519", "ssh-rsa"),
+        ] {
             assert!(public_key(no_key).is_none(), "{no_key}");
         }
     }

@@ -18,11 +18,26 @@ const COLUMNS: &str = "n.id AS id, n.kind AS kind, n.name AS name, n.scope AS sc
         + (SELECT COUNT(*) FROM credential c WHERE c.noun_id = n.id) AS secrets";
 
 const SORT: &[SortKey] = &[
-    SortKey { name: "name", sql: "n.key" },
-    SortKey { name: "scope", sql: "n.scope" },
-    SortKey { name: "created_at", sql: "n.created_at" },
-    SortKey { name: "updated_at", sql: "n.updated_at" },
-    SortKey { name: "locked", sql: "n.locked" },
+    SortKey {
+        name: "name",
+        sql: "n.key",
+    },
+    SortKey {
+        name: "scope",
+        sql: "n.scope",
+    },
+    SortKey {
+        name: "created_at",
+        sql: "n.created_at",
+    },
+    SortKey {
+        name: "updated_at",
+        sql: "n.updated_at",
+    },
+    SortKey {
+        name: "locked",
+        sql: "n.locked",
+    },
 ];
 
 impl Store {
@@ -45,10 +60,17 @@ impl Store {
     }
 
     /// One noun; `None` if there is none or the viewer may not see it.
-    pub async fn noun(&self, viewer: &Viewer, kind: NounKind, name: &str) -> Result<Option<NounRow>, StoreError> {
+    pub async fn noun(
+        &self,
+        viewer: &Viewer,
+        kind: NounKind,
+        name: &str,
+    ) -> Result<Option<NounRow>, StoreError> {
         let mut filter = visible(viewer, kind);
         filter.equal("n.key", Some(&key(kind, name)));
-        let page = self.page(listing(filter, "")?, &ListQuery::default(), read).await?;
+        let page = self
+            .page(listing(filter, "")?, &ListQuery::default(), read)
+            .await?;
         Ok(page.items.into_iter().next())
     }
 }
@@ -77,7 +99,12 @@ fn visible(viewer: &Viewer, kind: NounKind) -> Filter {
 }
 
 fn listing(filter: Filter, sort: &str) -> Result<Listing, StoreError> {
-    Ok(Listing { columns: COLUMNS, from: "noun n", filter, order: order(sort, "name", SORT, "n.id")? })
+    Ok(Listing {
+        columns: COLUMNS,
+        from: "noun n",
+        filter,
+        order: order(sort, "name", SORT, "n.id")?,
+    })
 }
 
 fn read(row: &AnyRow) -> Result<NounRow, StoreError> {

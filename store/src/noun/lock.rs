@@ -29,8 +29,13 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         lock(&mut tx, self.inner.dialect, Lock::Nouns).await?;
-        let found = find(&mut tx, NounKind::User, user).await?.filter(|found| by.reach.contains(&found.scope));
-        let found = found.ok_or_else(|| StoreError::NotFound { what: "user", name: user.to_owned() })?;
+        let found = find(&mut tx, NounKind::User, user)
+            .await?
+            .filter(|found| by.reach.contains(&found.scope));
+        let found = found.ok_or_else(|| StoreError::NotFound {
+            what: "user",
+            name: user.to_owned(),
+        })?;
         let id = found.id.to_string();
         sqlx::query("UPDATE noun SET locked = $2, lock_reason = $3, updated_at = $4 WHERE id = $1")
             .bind(id.as_str())
@@ -40,11 +45,23 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         if locked {
-            sqlx::query("DELETE FROM token WHERE noun_id = $1").bind(id.as_str()).execute(&mut *tx).await?;
+            sqlx::query("DELETE FROM token WHERE noun_id = $1")
+                .bind(id.as_str())
+                .execute(&mut *tx)
+                .await?;
         }
         let deed = Deed {
-            action: if locked { "user.locked" } else { "user.unlocked" },
-            object: AuditObject { kind: "user", name: &found.name, id: &id, scope: &found.scope },
+            action: if locked {
+                "user.locked"
+            } else {
+                "user.unlocked"
+            },
+            object: AuditObject {
+                kind: "user",
+                name: &found.name,
+                id: &id,
+                scope: &found.scope,
+            },
             before: &json!({ "locked": found.locked }),
             after: &json!({ "locked": locked, "reason": reason }),
         };
@@ -70,12 +87,18 @@ impl Store {
             Some(found) => Some(found),
             None => find(&mut tx, NounKind::Application, user).await?,
         };
-        let found = found.ok_or_else(|| StoreError::NotFound { what: "user", name: user.to_owned() })?;
+        let found = found.ok_or_else(|| StoreError::NotFound {
+            what: "user",
+            name: user.to_owned(),
+        })?;
         let row = sqlx::query("SELECT name, scope FROM noun WHERE id = $1 AND kind = 'host'")
             .bind(host.to_string())
             .fetch_optional(&mut *tx)
             .await?;
-        let missing = || StoreError::NotFound { what: "host", name: host.to_string() };
+        let missing = || StoreError::NotFound {
+            what: "host",
+            name: host.to_string(),
+        };
         let row = row.ok_or_else(missing)?;
         let (name, scope) = (row.text("name")?, row.word("scope")?);
         if !by.reach.contains(&scope) {
@@ -96,8 +119,17 @@ impl Store {
         };
         let done = change.execute(&mut *tx).await?.rows_affected() > 0;
         let deed = Deed {
-            action: if barred { "host.barred" } else { "host.unbarred" },
-            object: AuditObject { kind: "host", name: &name, id: &host.to_string(), scope: &scope },
+            action: if barred {
+                "host.barred"
+            } else {
+                "host.unbarred"
+            },
+            object: AuditObject {
+                kind: "host",
+                name: &name,
+                id: &host.to_string(),
+                scope: &scope,
+            },
             before: &json!({ "user": found.name, "barred": barred != done }),
             after: &json!({ "user": found.name, "barred": barred }),
         };

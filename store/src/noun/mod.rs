@@ -100,12 +100,18 @@ pub(crate) struct Stored {
 }
 
 /// The noun of that kind and key; see [`key`].
-pub(crate) async fn find(tx: &mut Tx, kind: NounKind, key: &str) -> Result<Option<Stored>, StoreError> {
-    let row = sqlx::query("SELECT id, name, scope, doc, version, locked FROM noun WHERE kind = $1 AND key = $2")
-        .bind(kind.as_str())
-        .bind(key)
-        .fetch_optional(&mut **tx)
-        .await?;
+pub(crate) async fn find(
+    tx: &mut Tx,
+    kind: NounKind,
+    key: &str,
+) -> Result<Option<Stored>, StoreError> {
+    let row = sqlx::query(
+        "SELECT id, name, scope, doc, version, locked FROM noun WHERE kind = $1 AND key = $2",
+    )
+    .bind(kind.as_str())
+    .bind(key)
+    .fetch_optional(&mut **tx)
+    .await?;
     let read = |row: AnyRow| {
         Ok(Stored {
             id: row.parsed("id")?,

@@ -21,7 +21,9 @@ pub(super) enum Prepared {
 
 /// Hashes a password that is not the stored one.
 pub(super) async fn prepare(store: &Store, item: &Item) -> Result<Prepared, StoreError> {
-    let Proof::Password(password) = &item.proof else { return Ok(Prepared::Nothing) };
+    let Proof::Password(password) = &item.proof else {
+        return Ok(Prepared::Nothing);
+    };
     let row = sqlx::query(
         "SELECT c.password_hash AS password_hash FROM noun n JOIN credential c ON c.noun_id = n.id
          WHERE n.kind = $1 AND n.key = $2",
@@ -30,11 +32,16 @@ pub(super) async fn prepare(store: &Store, item: &Item) -> Result<Prepared, Stor
     .bind(key(item.kind, &item.name))
     .fetch_optional(&store.inner.reader)
     .await?;
-    let stored = row.map(|row| row.text_or_null("password_hash")).transpose()?.flatten();
+    let stored = row
+        .map(|row| row.text_or_null("password_hash"))
+        .transpose()?
+        .flatten();
     if stored.is_some() && store.inner.passwords.verify(password, stored).await? {
         return Ok(Prepared::Nothing);
     }
-    Ok(Prepared::PasswordHash(store.inner.passwords.hash(password).await?))
+    Ok(Prepared::PasswordHash(
+        store.inner.passwords.hash(password).await?,
+    ))
 }
 
 /// Stores what is new. Answers the fields that changed.
@@ -58,8 +65,17 @@ pub(super) async fn store(
                 changed.push("api_key");
             }
         }
-        (Proof::Account { password, private_key }, _) => {
-            for (field, value) in [(SecretField::Password, password), (SecretField::PrivateKey, private_key)] {
+        (
+            Proof::Account {
+                password,
+                private_key,
+            },
+            _,
+        ) => {
+            for (field, value) in [
+                (SecretField::Password, password),
+                (SecretField::PrivateKey, private_key),
+            ] {
                 if let Some(value) = value
                     && secret::put(tx, store, id, field, value, now).await?
                 {
@@ -89,7 +105,10 @@ pub(crate) async fn set_password(
     .bind(micros(now))
     .execute(&mut **tx)
     .await?;
-    sqlx::query("DELETE FROM token WHERE noun_id = $1").bind(id.to_string()).execute(&mut **tx).await?;
+    sqlx::query("DELETE FROM token WHERE noun_id = $1")
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
@@ -98,7 +117,13 @@ pub(crate) fn digest(text: &str) -> String {
     hex::encode(Sha256::digest(text))
 }
 
-async fn set_api_key(tx: &mut Tx, id: NounId, name: &str, api_key: &str, now: DateTime<Utc>) -> Result<bool, ApplyError> {
+async fn set_api_key(
+    tx: &mut Tx,
+    id: NounId,
+    name: &str,
+    api_key: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, ApplyError> {
     let hash = digest(api_key);
     let row = sqlx::query(
         "SELECT n.id AS id, n.name AS name FROM credential c JOIN noun n ON n.id = c.noun_id WHERE c.api_key_hash = $1",
@@ -110,8 +135,16 @@ async fn set_api_key(tx: &mut Tx, id: NounId, name: &str, api_key: &str, now: Da
         if row.text("id")? == id.to_string() {
             return Ok(false);
         }
-        let problem = format!("is already the key of application {}; each needs its own", row.text("name")?);
-        return Err(ApplyError::bad_value(NounKind::Application, name, "api_key", problem));
+        let problem = format!(
+            "is already the key of application {}; each needs its own",
+            row.text("name")?
+        );
+        return Err(ApplyError::bad_value(
+            NounKind::Application,
+            name,
+            "api_key",
+            problem,
+        ));
     }
     sqlx::query(
         "INSERT INTO credential (noun_id, api_key_hash, changed_at) VALUES ($1, $2, $3)

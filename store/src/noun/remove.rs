@@ -32,28 +32,57 @@ impl Store {
         lock(&mut tx, self.inner.dialect, Lock::Nouns).await?;
         let (kind_name, name_owned) = (kind.as_str(), name.to_owned());
         let Some(stored) = find(&mut tx, kind, &key(kind, name)).await? else {
-            return Err(ApplyError::NotFound { kind: kind_name, name: name_owned });
+            return Err(ApplyError::NotFound {
+                kind: kind_name,
+                name: name_owned,
+            });
         };
         if !by.reach.contains(&stored.scope) {
             let (scope, reach) = (stored.scope.to_string(), by.reach.to_string());
-            return Err(ApplyError::OutOfReach { kind: kind_name, name: name_owned, scope, reach });
+            return Err(ApplyError::OutOfReach {
+                kind: kind_name,
+                name: name_owned,
+                scope,
+                reach,
+            });
         }
         let users = in_the_way(&mut tx, kind, &stored).await?;
         if !users.is_empty() {
-            return Err(ApplyError::InUse { kind: kind_name, name: name_owned, by: users.join(", ") });
+            return Err(ApplyError::InUse {
+                kind: kind_name,
+                name: name_owned,
+                by: users.join(", "),
+            });
         }
-        sqlx::query("DELETE FROM noun WHERE id = $1").bind(stored.id.to_string()).execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM noun WHERE id = $1")
+            .bind(stored.id.to_string())
+            .execute(&mut *tx)
+            .await?;
         let id = stored.id.to_string();
-        let object = AuditObject { kind: kind_name, name: &stored.name, id: &id, scope: &stored.scope };
+        let object = AuditObject {
+            kind: kind_name,
+            name: &stored.name,
+            id: &id,
+            scope: &stored.scope,
+        };
         let action = format!("{kind_name}.removed");
-        let deed = Deed { action: &action, object, before: &stored.doc, after: &Value::Null };
+        let deed = Deed {
+            action: &action,
+            object,
+            before: &stored.doc,
+            after: &Value::Null,
+        };
         audit::record(&mut tx, self, by, deed, now).await?;
         Ok(self.commit(tx, &[Hint::Policy]).await?)
     }
 }
 
 /// What refers to it; for a scope, what lies in it.
-async fn in_the_way(tx: &mut Tx, kind: NounKind, stored: &Stored) -> Result<Vec<String>, StoreError> {
+async fn in_the_way(
+    tx: &mut Tx,
+    kind: NounKind,
+    stored: &Stored,
+) -> Result<Vec<String>, StoreError> {
     let path = stored.scope.as_str();
     let query = if kind == NounKind::Scope {
         sqlx::query(
@@ -74,5 +103,7 @@ async fn in_the_way(tx: &mut Tx, kind: NounKind, stored: &Stored) -> Result<Vec<
         .bind(SHOWN)
     };
     let rows = query.fetch_all(&mut **tx).await?;
-    rows.iter().map(|row| Ok(format!("{} {}", row.text("kind")?, row.text("name")?))).collect()
+    rows.iter()
+        .map(|row| Ok(format!("{} {}", row.text("kind")?, row.text("name")?)))
+        .collect()
 }

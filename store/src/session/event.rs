@@ -14,7 +14,11 @@ use crate::sql::{Columns, Tx, clean, json, micros};
 
 /// Appends to the session's log. The session's row counts its lines, and is locked meanwhile, so
 /// that two writers never give the same number.
-pub(crate) async fn append(tx: &mut Tx, id: SessionId, events: &[(DateTime<Utc>, Event)]) -> Result<(), StoreError> {
+pub(crate) async fn append(
+    tx: &mut Tx,
+    id: SessionId,
+    events: &[(DateTime<Utc>, Event)],
+) -> Result<(), StoreError> {
     if events.is_empty() {
         return Ok(());
     }
@@ -24,7 +28,10 @@ pub(crate) async fn append(tx: &mut Tx, id: SessionId, events: &[(DateTime<Utc>,
         .bind(count)
         .fetch_optional(&mut **tx)
         .await?;
-    let row = row.ok_or_else(|| StoreError::NotFound { what: "session", name: id.to_string() })?;
+    let row = row.ok_or_else(|| StoreError::NotFound {
+        what: "session",
+        name: id.to_string(),
+    })?;
     write(tx, id, row.int("events")? - count + 1, events).await
 }
 
@@ -55,11 +62,26 @@ pub(super) async fn write(
 const COLUMNS: &str = "line, at, level, kind, message, detail";
 
 const SORT: &[SortKey] = &[
-    SortKey { name: "line", sql: "line" },
-    SortKey { name: "at", sql: "at" },
-    SortKey { name: "level", sql: "level" },
-    SortKey { name: "kind", sql: "kind" },
-    SortKey { name: "message", sql: "message" },
+    SortKey {
+        name: "line",
+        sql: "line",
+    },
+    SortKey {
+        name: "at",
+        sql: "at",
+    },
+    SortKey {
+        name: "level",
+        sql: "level",
+    },
+    SortKey {
+        name: "kind",
+        sql: "kind",
+    },
+    SortKey {
+        name: "message",
+        sql: "message",
+    },
 ];
 
 impl Store {
@@ -67,7 +89,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for an unknown session.
-    pub async fn append_events(&self, id: SessionId, events: &[(DateTime<Utc>, Event)]) -> Result<(), StoreError> {
+    pub async fn append_events(
+        &self,
+        id: SessionId,
+        events: &[(DateTime<Utc>, Event)],
+    ) -> Result<(), StoreError> {
         if events.is_empty() {
             return Ok(());
         }
@@ -81,12 +107,20 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::UnknownSort`].
-    pub async fn session_events(&self, id: SessionId, query: &ListQuery) -> Result<Page<EventRow>, StoreError> {
+    pub async fn session_events(
+        &self,
+        id: SessionId,
+        query: &ListQuery,
+    ) -> Result<Page<EventRow>, StoreError> {
         self.page(listing(id, query)?, query, read).await
     }
 
     /// All of a session's log.
-    pub fn export_events(&self, id: SessionId, query: &ListQuery) -> Result<RowStream<EventRow>, StoreError> {
+    pub fn export_events(
+        &self,
+        id: SessionId,
+        query: &ListQuery,
+    ) -> Result<RowStream<EventRow>, StoreError> {
         self.export(listing(id, query)?, read)
     }
 }
@@ -97,7 +131,13 @@ fn listing(id: SessionId, query: &ListQuery) -> Result<Listing, StoreError> {
     filter.equal("kind", query.kind.as_deref());
     if let Some(least) = query.level {
         let levels = [Level::Debug, Level::Info, Level::Warn, Level::Error];
-        filter.one_of("level", levels.into_iter().filter(|level| *level >= least).map(Level::as_str));
+        filter.one_of(
+            "level",
+            levels
+                .into_iter()
+                .filter(|level| *level >= least)
+                .map(Level::as_str),
+        );
     }
     if let Some(from) = query.from {
         let from = filter.int(micros(from));
@@ -108,7 +148,12 @@ fn listing(id: SessionId, query: &ListQuery) -> Result<Listing, StoreError> {
         filter.and(format!("at <= {to}"));
     }
     filter.search(&["lower(message)", "kind"], &query.q);
-    Ok(Listing { columns: COLUMNS, from: "event", filter, order: order(&query.sort, "line", SORT, "line")? })
+    Ok(Listing {
+        columns: COLUMNS,
+        from: "event",
+        filter,
+        order: order(&query.sort, "line", SORT, "line")?,
+    })
 }
 
 fn read(row: &AnyRow) -> Result<EventRow, StoreError> {

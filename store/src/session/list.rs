@@ -16,41 +16,134 @@ use crate::sql::micros;
 use crate::who::Viewer;
 
 const SORT: &[SortKey] = &[
-    SortKey { name: "requested_at", sql: "s.requested_at" },
-    SortKey { name: "provisioned_at", sql: "s.provisioned_at" },
-    SortKey { name: "connected_at", sql: "s.connected_at" },
-    SortKey { name: "scheduled_end", sql: "s.scheduled_end" },
-    SortKey { name: "disconnected_at", sql: "s.disconnected_at" },
-    SortKey { name: "ended_at", sql: "s.ended_at" },
-    SortKey { name: "last_access_at", sql: "s.last_access_at" },
+    SortKey {
+        name: "requested_at",
+        sql: "s.requested_at",
+    },
+    SortKey {
+        name: "provisioned_at",
+        sql: "s.provisioned_at",
+    },
+    SortKey {
+        name: "connected_at",
+        sql: "s.connected_at",
+    },
+    SortKey {
+        name: "scheduled_end",
+        sql: "s.scheduled_end",
+    },
+    SortKey {
+        name: "disconnected_at",
+        sql: "s.disconnected_at",
+    },
+    SortKey {
+        name: "ended_at",
+        sql: "s.ended_at",
+    },
+    SortKey {
+        name: "last_access_at",
+        sql: "s.last_access_at",
+    },
     SortKey {
         name: "duration_s",
         sql: "(s.ended_at - COALESCE(s.connected_at, s.provisioned_at, s.requested_at))",
     },
-    SortKey { name: "id", sql: "s.id" },
-    SortKey { name: "type", sql: "s.kind" },
-    SortKey { name: "status", sql: "s.status" },
-    SortKey { name: "user", sql: "s.user_name" },
-    SortKey { name: "first_name", sql: "s.first_name" },
-    SortKey { name: "last_name", sql: "s.last_name" },
-    SortKey { name: "email", sql: "s.email" },
-    SortKey { name: "identity_provider", sql: "s.identity_provider" },
-    SortKey { name: "login_account", sql: "s.login_account" },
-    SortKey { name: "host", sql: "s.host" },
-    SortKey { name: "target_address", sql: "s.target_address" },
-    SortKey { name: "target_port", sql: "s.target_port" },
-    SortKey { name: "source_ip", sql: "s.source_ip" },
-    SortKey { name: "client", sql: "s.client" },
-    SortKey { name: "activity", sql: "s.activity" },
-    SortKey { name: "access_policy", sql: "s.access_policy" },
-    SortKey { name: "connection_profile", sql: "s.connection_profile" },
-    SortKey { name: "recording_mode", sql: "s.recording_mode" },
-    SortKey { name: "close_reason", sql: "s.close_reason" },
-    SortKey { name: "deadline_reason", sql: "s.deadline_reason" },
-    SortKey { name: "notes", sql: "s.notes" },
-    SortKey { name: "ticket", sql: "s.ticket" },
-    SortKey { name: "scope", sql: "s.scope" },
-    SortKey { name: "locked", sql: "s.lock_title" },
+    SortKey {
+        name: "id",
+        sql: "s.id",
+    },
+    SortKey {
+        name: "type",
+        sql: "s.kind",
+    },
+    SortKey {
+        name: "status",
+        sql: "s.status",
+    },
+    SortKey {
+        name: "user",
+        sql: "s.user_name",
+    },
+    SortKey {
+        name: "first_name",
+        sql: "s.first_name",
+    },
+    SortKey {
+        name: "last_name",
+        sql: "s.last_name",
+    },
+    SortKey {
+        name: "email",
+        sql: "s.email",
+    },
+    SortKey {
+        name: "identity_provider",
+        sql: "s.identity_provider",
+    },
+    SortKey {
+        name: "login_account",
+        sql: "s.login_account",
+    },
+    SortKey {
+        name: "host",
+        sql: "s.host",
+    },
+    SortKey {
+        name: "target_address",
+        sql: "s.target_address",
+    },
+    SortKey {
+        name: "target_port",
+        sql: "s.target_port",
+    },
+    SortKey {
+        name: "source_ip",
+        sql: "s.source_ip",
+    },
+    SortKey {
+        name: "client",
+        sql: "s.client",
+    },
+    SortKey {
+        name: "activity",
+        sql: "s.activity",
+    },
+    SortKey {
+        name: "access_policy",
+        sql: "s.access_policy",
+    },
+    SortKey {
+        name: "connection_profile",
+        sql: "s.connection_profile",
+    },
+    SortKey {
+        name: "recording_mode",
+        sql: "s.recording_mode",
+    },
+    SortKey {
+        name: "close_reason",
+        sql: "s.close_reason",
+    },
+    SortKey {
+        name: "deadline_reason",
+        sql: "s.deadline_reason",
+    },
+    SortKey {
+        name: "notes",
+        sql: "s.notes",
+    },
+    SortKey {
+        name: "ticket",
+        sql: "s.ticket",
+    },
+    SortKey {
+        name: "scope",
+        sql: "s.scope",
+    },
+    SortKey {
+        name: "locked",
+        sql: "s.lock_title",
+    },
 ];
 
 /// Which sessions (`s`) the viewer may see: auditors and administrators those in their scope;
@@ -74,10 +167,16 @@ pub(super) fn visible(viewer: &Viewer) -> Filter {
 
 fn listing(viewer: &Viewer, query: &ListQuery) -> Result<Listing, StoreError> {
     let mut filter = visible(viewer);
-    filter.one_of("s.status", query.status.iter().map(|status| status.as_str()));
+    filter.one_of(
+        "s.status",
+        query.status.iter().map(|status| status.as_str()),
+    );
     let in_class = |status: &Status| query.class.contains(&status.class());
     if !query.class.is_empty() {
-        filter.one_of("s.status", Status::ALL.into_iter().filter(in_class).map(Status::as_str));
+        filter.one_of(
+            "s.status",
+            Status::ALL.into_iter().filter(in_class).map(Status::as_str),
+        );
     }
     filter.equal("s.user_name", query.user.as_deref());
     filter.equal("s.activity", query.activity.as_deref());
@@ -108,15 +207,29 @@ fn listing(viewer: &Viewer, query: &ListQuery) -> Result<Listing, StoreError> {
     }
     filter.search(&["s.search", "s.search_live"], &query.q);
     let order = order(&query.sort, "-requested_at", SORT, "s.id")?;
-    Ok(Listing { columns: COLUMNS, from: "session s", filter, order })
+    Ok(Listing {
+        columns: COLUMNS,
+        from: "session s",
+        filter,
+        order,
+    })
 }
 
 impl Store {
     /// One session; `None` if there is none or the viewer may not see it.
-    pub async fn session(&self, viewer: &Viewer, id: &str) -> Result<Option<SessionRow>, StoreError> {
+    pub async fn session(
+        &self,
+        viewer: &Viewer,
+        id: &str,
+    ) -> Result<Option<SessionRow>, StoreError> {
         let mut filter = visible(viewer);
         filter.equal("s.id", Some(&id.to_lowercase()));
-        let listing = Listing { columns: COLUMNS, from: "session s", filter, order: "s.id".to_owned() };
+        let listing = Listing {
+            columns: COLUMNS,
+            from: "session s",
+            filter,
+            order: "s.id".to_owned(),
+        };
         let page = self.page(listing, &ListQuery::default(), shown).await?;
         Ok(page.items.into_iter().next())
     }
@@ -125,12 +238,20 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::UnknownSort`].
-    pub async fn list_sessions(&self, viewer: &Viewer, query: &ListQuery) -> Result<Page<SessionRow>, StoreError> {
+    pub async fn list_sessions(
+        &self,
+        viewer: &Viewer,
+        query: &ListQuery,
+    ) -> Result<Page<SessionRow>, StoreError> {
         self.page(listing(viewer, query)?, query, shown).await
     }
 
     /// The same sessions, all of them.
-    pub fn export_sessions(&self, viewer: &Viewer, query: &ListQuery) -> Result<RowStream<SessionRow>, StoreError> {
+    pub fn export_sessions(
+        &self,
+        viewer: &Viewer,
+        query: &ListQuery,
+    ) -> Result<RowStream<SessionRow>, StoreError> {
         self.export(listing(viewer, query)?, shown)
     }
 
@@ -163,26 +284,49 @@ impl Store {
     /// A session as its node needs it, whoever asks.
     pub async fn stored_session(&self, id: SessionId) -> Result<Option<StoredSession>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM session s WHERE s.id = $1");
-        let row =
-            sqlx::query(AssertSqlSafe(sql)).bind(id.to_string()).fetch_optional(&self.inner.reader).await?;
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .bind(id.to_string())
+            .fetch_optional(&self.inner.reader)
+            .await?;
         row.as_ref().map(stored).transpose()
     }
 
     /// The sessions that have not ended: of one node, or of all and of none.
-    pub async fn live_sessions(&self, node: Option<NodeId>) -> Result<Vec<StoredSession>, StoreError> {
+    pub async fn live_sessions(
+        &self,
+        node: Option<NodeId>,
+    ) -> Result<Vec<StoredSession>, StoreError> {
         let (of_node, node) = match node {
             Some(node) => (" AND s.node_id = $1", node.to_string()),
             None => ("", String::new()),
         };
-        let sql = format!("SELECT {COLUMNS} FROM session s WHERE s.final = 0{of_node} ORDER BY s.requested_at");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM session s WHERE s.final = 0{of_node} ORDER BY s.requested_at"
+        );
         let query = sqlx::query(AssertSqlSafe(sql));
-        let query = if of_node.is_empty() { query } else { query.bind(node) };
-        query.fetch_all(&self.inner.reader).await?.iter().map(stored).collect()
+        let query = if of_node.is_empty() {
+            query
+        } else {
+            query.bind(node)
+        };
+        query
+            .fetch_all(&self.inner.reader)
+            .await?
+            .iter()
+            .map(stored)
+            .collect()
     }
 
     /// The sessions that have not ended and wait for a node to adopt them.
     pub async fn unowned_sessions(&self) -> Result<Vec<StoredSession>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM session s WHERE s.final = 0 AND s.node_id IS NULL ORDER BY s.requested_at");
-        sqlx::query(AssertSqlSafe(sql)).fetch_all(&self.inner.reader).await?.iter().map(stored).collect()
+        let sql = format!(
+            "SELECT {COLUMNS} FROM session s WHERE s.final = 0 AND s.node_id IS NULL ORDER BY s.requested_at"
+        );
+        sqlx::query(AssertSqlSafe(sql))
+            .fetch_all(&self.inner.reader)
+            .await?
+            .iter()
+            .map(stored)
+            .collect()
     }
 }

@@ -12,4 +12,6 @@ mod write;
 pub(crate) use event::append;
 pub use model::{NewSession, SessionRow, SessionType, SessionUpdate, StoredSession};
 pub(crate) use read::kind;
-pub use trace::{ConnectionRow, EventRow, NewConnection, NewRecording, RecordingRow, RecordingState};
+pub use trace::{
+    ConnectionRow, EventRow, NewConnection, NewRecording, RecordingRow, RecordingState,
+};

@@ -34,7 +34,14 @@ pub enum SessionType {
 
 impl SessionType {
     /// Every type there is.
-    pub const ALL: [Self; 6] = [Self::Console, Self::WebSso, Self::Esso, Self::Pam, Self::PamRdp, Self::PamSsh];
+    pub const ALL: [Self; 6] = [
+        Self::Console,
+        Self::WebSso,
+        Self::Esso,
+        Self::Pam,
+        Self::PamRdp,
+        Self::PamSsh,
+    ];
 
     /// The text shown, stored and filtered by.
     pub fn as_str(self) -> &'static str {
@@ -246,7 +253,10 @@ impl SessionRow {
     }
 
     pub(crate) fn seconds_until(&self, end: DateTime<Utc>) -> i64 {
-        let start = self.connected_at.or(self.provisioned_at).unwrap_or(self.requested_at);
+        let start = self
+            .connected_at
+            .or(self.provisioned_at)
+            .unwrap_or(self.requested_at);
         (end - start).num_seconds().max(0)
     }
 }

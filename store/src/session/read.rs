@@ -102,17 +102,27 @@ pub(super) fn shown(row: &AnyRow) -> Result<SessionRow, StoreError> {
 fn service_url(kind: SessionType, account: &str, address: &str, port: u16) -> String {
     let protocol = match kind {
         SessionType::PamRdp => "rdp",
-        SessionType::Console | SessionType::WebSso | SessionType::Esso | SessionType::Pam | SessionType::PamSsh => "ssh",
+        SessionType::Console
+        | SessionType::WebSso
+        | SessionType::Esso
+        | SessionType::Pam
+        | SessionType::PamSsh => "ssh",
     };
     let mut user = String::new();
     for byte in account.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => user.push(char::from(byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                user.push(char::from(byte))
+            }
             _ => user.push_str(&format!("%{byte:02X}")),
         }
     }
     let bracketed = address.contains(':') && !address.starts_with('[');
-    let address = if bracketed { format!("[{address}]") } else { address.to_owned() };
+    let address = if bracketed {
+        format!("[{address}]")
+    } else {
+        address.to_owned()
+    };
     format!("{protocol}://{user}@{address}:{port}")
 }
 
@@ -154,7 +164,9 @@ pub(super) fn stored(row: &AnyRow) -> Result<StoredSession, StoreError> {
         times,
         close_reason: row.json_or_null::<CloseReason>("close_detail")?,
         deadline_reason: row.word_or_null("deadline_reason")?,
-        locked: row.text_or_null("lock_title")?.zip(row.text_or_null("lock_message")?),
+        locked: row
+            .text_or_null("lock_title")?
+            .zip(row.text_or_null("lock_message")?),
         last_access_at: row.time_or_null("last_access_at")?,
         extensions_used: row.number("extensions_used")?,
         source_ip: Some(row.text("source_ip")?).filter(|ip| !ip.is_empty()),
@@ -172,10 +184,17 @@ mod tests {
     fn service_urls_can_be_parsed() {
         for (account, address, expected) in [
             ("deploy", "web-01", "ssh://deploy@web-01:22"),
-            ("CORP\\svc@x", "10.0.0.1", "ssh://CORP%5Csvc%40x@10.0.0.1:22"),
+            (
+                "CORP\\svc@x",
+                "10.0.0.1",
+                "ssh://CORP%5Csvc%40x@10.0.0.1:22",
+            ),
             ("root", "fd00::1", "ssh://root@[fd00::1]:22"),
         ] {
-            assert_eq!(service_url(SessionType::PamSsh, account, address, 22), expected);
+            assert_eq!(
+                service_url(SessionType::PamSsh, account, address, 22),
+                expected
+            );
         }
     }
 }

@@ -21,14 +21,38 @@ const COLUMNS: &str = "r.connection_id AS connection_id, r.session_id AS session
 const FROM: &str = "recording r JOIN session s ON s.id = r.session_id";
 
 const SORT: &[SortKey] = &[
-    SortKey { name: "started_at", sql: "r.started_at" },
-    SortKey { name: "finished_at", sql: "r.finished_at" },
-    SortKey { name: "user", sql: "s.user_name" },
-    SortKey { name: "host", sql: "s.host" },
-    SortKey { name: "login_account", sql: "s.login_account" },
-    SortKey { name: "activity", sql: "s.activity" },
-    SortKey { name: "state", sql: "r.state" },
-    SortKey { name: "bytes", sql: "r.bytes" },
+    SortKey {
+        name: "started_at",
+        sql: "r.started_at",
+    },
+    SortKey {
+        name: "finished_at",
+        sql: "r.finished_at",
+    },
+    SortKey {
+        name: "user",
+        sql: "s.user_name",
+    },
+    SortKey {
+        name: "host",
+        sql: "s.host",
+    },
+    SortKey {
+        name: "login_account",
+        sql: "s.login_account",
+    },
+    SortKey {
+        name: "activity",
+        sql: "s.activity",
+    },
+    SortKey {
+        name: "state",
+        sql: "r.state",
+    },
+    SortKey {
+        name: "bytes",
+        sql: "r.bytes",
+    },
 ];
 
 impl Store {
@@ -75,7 +99,10 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         if done.rows_affected() == 0 {
-            return Err(StoreError::NotFound { what: "recording", name: connection.to_string() });
+            return Err(StoreError::NotFound {
+                what: "recording",
+                name: connection.to_string(),
+            });
         }
         self.commit(tx, &[]).await
     }
@@ -86,7 +113,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::UnknownSort`].
-    pub async fn recordings(&self, viewer: &Viewer, query: &ListQuery) -> Result<Page<RecordingRow>, StoreError> {
+    pub async fn recordings(
+        &self,
+        viewer: &Viewer,
+        query: &ListQuery,
+    ) -> Result<Page<RecordingRow>, StoreError> {
         let mut filter = readable(viewer);
         filter.equal("r.session_id", query.session.as_deref());
         filter.equal("s.user_name", query.user.as_deref());
@@ -94,7 +125,9 @@ impl Store {
         filter.equal("s.activity", query.activity.as_deref());
         if let Some(from) = query.from {
             let from = filter.int(micros(from));
-            filter.and(format!("(r.finished_at IS NULL OR r.finished_at >= {from})"));
+            filter.and(format!(
+                "(r.finished_at IS NULL OR r.finished_at >= {from})"
+            ));
         }
         if let Some(to) = query.to {
             let to = filter.int(micros(to));
@@ -102,21 +135,52 @@ impl Store {
         }
         filter.search(&["s.search", "s.search_live", "r.connection_id"], &query.q);
         let order = order(&query.sort, "-started_at", SORT, "r.connection_id")?;
-        self.page(Listing { columns: COLUMNS, from: FROM, filter, order }, query, read).await
+        self.page(
+            Listing {
+                columns: COLUMNS,
+                from: FROM,
+                filter,
+                order,
+            },
+            query,
+            read,
+        )
+        .await
     }
 
     /// The recording of a connection; `None` if there is none or the viewer may not see it.
-    pub async fn recording(&self, viewer: &Viewer, connection: &str) -> Result<Option<RecordingRow>, StoreError> {
+    pub async fn recording(
+        &self,
+        viewer: &Viewer,
+        connection: &str,
+    ) -> Result<Option<RecordingRow>, StoreError> {
         let mut filter = readable(viewer);
         filter.equal("r.connection_id", Some(&connection.to_lowercase()));
-        let listing = Listing { columns: COLUMNS, from: FROM, filter, order: "r.connection_id".to_owned() };
-        Ok(self.page(listing, &ListQuery::default(), read).await?.items.into_iter().next())
+        let listing = Listing {
+            columns: COLUMNS,
+            from: FROM,
+            filter,
+            order: "r.connection_id".to_owned(),
+        };
+        Ok(self
+            .page(listing, &ListQuery::default(), read)
+            .await?
+            .items
+            .into_iter()
+            .next())
     }
 
     /// The recordings of a node's sessions that nobody has finished: a crash left them behind.
-    pub async fn unfinished_recordings(&self, node: NodeId) -> Result<Vec<RecordingRow>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE r.state = 'recording' AND s.node_id = $1");
-        let rows = sqlx::query(AssertSqlSafe(sql)).bind(node.to_string()).fetch_all(&self.inner.reader).await?;
+    pub async fn unfinished_recordings(
+        &self,
+        node: NodeId,
+    ) -> Result<Vec<RecordingRow>, StoreError> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM {FROM} WHERE r.state = 'recording' AND s.node_id = $1");
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(node.to_string())
+            .fetch_all(&self.inner.reader)
+            .await?;
         rows.iter().map(read).collect()
     }
 }

@@ -80,7 +80,12 @@ pub enum RecordingState {
 
 impl RecordingState {
     /// Every state there is.
-    pub const ALL: [Self; 4] = [Self::Recording, Self::Complete, Self::Recovered, Self::Failed];
+    pub const ALL: [Self; 4] = [
+        Self::Recording,
+        Self::Complete,
+        Self::Recovered,
+        Self::Failed,
+    ];
 
     /// The text shown and stored.
     pub fn as_str(self) -> &'static str {

@@ -61,7 +61,7 @@ impl Store {
         .bind(i64::from(new.status.is_final()))
         .bind(i64::try_from(events.len()).unwrap_or(i64::MAX))
         .bind(text(&search_text(new)))
-        .bind(text(&live_search_text(new.status, "", "", &new.source_ip)))
+        .bind(text(&live_search_text(new.status, "", &new.source_ip)))
         .bind(json(&new.machine)?)
         .execute(&mut *tx)
         .await?;
@@ -81,23 +81,27 @@ impl Store {
     ) -> Result<(), StoreError> {
         let text = |text: &str| clean(text).into_owned();
         let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
-        let (title, message) = update.locked.as_ref().map(|(title, message)| (text(title), text(message))).unzip();
-        let reason = update.close_reason.as_ref().map(|reason| text(&reason.to_string()));
+        let (title, message) = update
+            .locked
+            .as_ref()
+            .map(|(title, message)| (text(title), text(message)))
+            .unzip();
+        let reason = update
+            .close_reason
+            .as_ref()
+            .map(|reason| text(&reason.to_string()));
         let client = update.client.as_deref().map(text);
         let source_ip = update.source_ip.as_deref().map(text);
-        let live = live_search_text(
-            update.status,
-            reason.as_deref().unwrap_or_default(),
-            client.as_deref().unwrap_or_default(),
-            source_ip.as_deref().unwrap_or_default(),
-        );
+        // Client and address are added in the SQL, which knows those that are stored.
+        let live = live_search_text(update.status, reason.as_deref().unwrap_or_default(), "");
         let mut tx = self.begin().await?;
         let row = sqlx::query(
             "UPDATE session SET status = $2, requested_at = $3, provisioned_at = $4, connected_at = $5,
                 scheduled_end = $6, disconnected_at = $7, ended_at = $8, last_access_at = $9, close_code = $10,
                 close_reason = $11, close_detail = $12, deadline_reason = $13, lock_title = $14, lock_message = $15,
                 extensions_used = $16, source_ip = COALESCE($17, source_ip), client = COALESCE($18, client),
-                final = $19, search_live = $20, machine = $21, events = events + $22
+                final = $19, machine = $21, events = events + $22,
+                search_live = $20 || ' ' || lower(COALESCE($17, source_ip)) || ' ' || lower(COALESCE($18, client))
              WHERE id = $1 RETURNING events",
         )
         .bind(id.to_string())
@@ -119,12 +123,15 @@ impl Store {
         .bind(source_ip)
         .bind(client)
         .bind(i64::from(update.status.is_final()))
-        .bind(text(&live))
+        .bind(live)
         .bind(json(&update.machine)?)
         .bind(count)
         .fetch_optional(&mut *tx)
         .await?;
-        let row = row.ok_or_else(|| StoreError::NotFound { what: "session", name: id.to_string() })?;
+        let row = row.ok_or_else(|| StoreError::NotFound {
+            what: "session",
+            name: id.to_string(),
+        })?;
         write(&mut tx, id, row.int("events")? - count + 1, events).await?;
         self.commit(tx, &[Hint::Sessions]).await
     }
@@ -132,13 +139,16 @@ impl Store {
     /// Makes `node` the owner of a session that has none. Of several nodes exactly one gets `true`.
     pub async fn adopt_session(&self, id: SessionId, node: NodeId) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        let done = sqlx::query("UPDATE session SET node_id = $2 WHERE id = $1 AND node_id IS NULL AND final = 0")
-            .bind(id.to_string())
-            .bind(node.to_string())
-            .execute(&mut *tx)
-            .await?;
+        let done = sqlx::query(
+            "UPDATE session SET node_id = $2 WHERE id = $1 AND node_id IS NULL AND final = 0",
+        )
+        .bind(id.to_string())
+        .bind(node.to_string())
+        .execute(&mut *tx)
+        .await?;
         let adopted = done.rows_affected() == 1;
-        self.commit(tx, if adopted { &[Hint::Sessions] } else { &[] }).await?;
+        self.commit(tx, if adopted { &[Hint::Sessions] } else { &[] })
+            .await?;
         Ok(adopted)
     }
 }
@@ -171,6 +181,8 @@ fn search_text(new: &NewSession) -> String {
 }
 
 /// Everything shown that does.
-fn live_search_text(status: Status, reason: &str, client: &str, source_ip: &str) -> String {
-    [status.as_str(), status.class().as_str(), reason, client, source_ip].join("\n").to_lowercase()
+fn live_search_text(status: Status, reason: &str, source_ip: &str) -> String {
+    [status.as_str(), status.class().as_str(), reason, source_ip]
+        .join("\n")
+        .to_lowercase()
 }

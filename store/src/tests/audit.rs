@@ -187,7 +187,7 @@ async fn auditors_find_what_was_done(bench: Bench) {
                 to: Some(at(10)),
                 ..everything.clone()
             },
-            18,
+            17,
         ),
     ] {
         let viewer = viewer(store, "carol", role, scope).await;

@@ -7,5 +7,6 @@ mod data;
 mod harness;
 mod latency;
 mod nouns;
+mod opening;
 mod policy;
 mod sessions;

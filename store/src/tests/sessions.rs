@@ -85,6 +85,14 @@ async fn a_session_comes_back_as_it_was_saved(bench: Bench) {
     // What a later save leaves out of client and address stays; the lock goes.
     let last = ended(&new, Status::Canceled, 67);
     store.save_session(new.id, &last, &[]).await.unwrap();
+    for q in ["openssh_9", "192.0.2.7", "canceled", "by administrator"] {
+        let query = ListQuery {
+            q: q.to_owned(),
+            ..ListQuery::default()
+        };
+        let found = store.list_sessions(&admin, &query).await.unwrap();
+        assert_eq!(found.total, 1, "{q}");
+    }
     let row = store
         .session(&admin, &new.id.to_string().to_uppercase())
         .await

@@ -1,0 +1,174 @@
+//! The target lets us in, the tape begins, and there is a connection.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sallyport_domain::declared::RecordingMode;
+use sallyport_domain::event::Event;
+use sallyport_domain::id::{ConnectionId, SessionId};
+use sallyport_domain::permit::Permit;
+use sallyport_domain::refusal::Refusal;
+use sallyport_recorder::{TapeHeader, TapeWriter};
+use sallyport_store::{NewConnection, NewRecording};
+
+use super::authorise::Guest;
+use super::dial::{DialError, Reached};
+use super::enter::Joined;
+use super::host_keys::Verdict;
+use crate::connection::Connection;
+use crate::driver::{DriverHandle, Mail};
+use crate::ledger::Entry;
+use crate::node::Node;
+use crate::recording::Tape;
+
+/// The target lets us in and the tape runs; only then is there a connection.
+pub async fn bring_up(
+    node: &Arc<Node>,
+    guest: &Guest,
+    permit: &Permit,
+    session: SessionId,
+    id: ConnectionId,
+    reached: Result<Reached, DialError>,
+    driver: &DriverHandle,
+) -> Result<Joined, DialError> {
+    let reached = reached?;
+    let host_key = reached.verdict.fingerprint().to_owned();
+    let key_event = key_event(&reached.verdict, &permit.host().name);
+    let target = reached
+        .log_in(permit, &node.store, session, node.config.target_timeout)
+        .await?;
+    let now = Utc::now();
+    let (tape, path) = begin_tape(node, guest, permit, session, id, now)?;
+    let new = NewConnection {
+        id,
+        session,
+        source_ip: guest.source_ip.clone(),
+        client: guest.client.clone(),
+        connected_at: now,
+        tape: path.clone(),
+    };
+    driver
+        .send(Mail::Write(Entry::ConnectionOpened(Box::new(new))))
+        .await;
+    if !path.is_empty() {
+        let new = NewRecording {
+            connection: id,
+            session,
+            path,
+            started_at: now,
+        };
+        driver
+            .send(Mail::Write(Entry::TapeBegun(Box::new(new))))
+            .await;
+    }
+    let connection = Arc::new(Connection::new(
+        id,
+        session,
+        permit.clone(),
+        tape,
+        driver.clone(),
+    ));
+    let facts = first_facts(guest, permit, id, host_key, target.cipher(), key_event);
+    for event in facts {
+        connection.log(event).await.map_err(|lost| {
+            tracing::error!(%session, error = %lost, "the new tape cannot be written");
+            DialError::from(Refusal::RecordingUnavailable)
+        })?;
+    }
+    Ok(Joined {
+        connection,
+        target: Arc::new(target),
+    })
+}
+
+/// What stands at the beginning of every tape.
+fn first_facts(
+    guest: &Guest,
+    permit: &Permit,
+    connection: ConnectionId,
+    host_key: String,
+    cipher: String,
+    key_event: Option<Event>,
+) -> impl Iterator<Item = Event> {
+    let host = permit.host();
+    let port = host.ssh.as_ref().map_or(0, |ssh| ssh.port);
+    let address = format!("{}:{port}", host.address);
+    let client = Event::ClientConnected {
+        connection,
+        source_ip: guest.source_ip.clone(),
+        client: guest.client.clone(),
+    };
+    let target = Event::TargetConnected {
+        connection,
+        address,
+        host_key,
+        cipher,
+    };
+    let logged_in = Event::LoggedIn {
+        connection,
+        account: permit.account().name.clone(),
+    };
+    [Some(client), key_event, Some(target), Some(logged_in)]
+        .into_iter()
+        .flatten()
+}
+
+fn key_event(verdict: &Verdict, host: &str) -> Option<Event> {
+    match verdict {
+        Verdict::Pinned(host_key) => Some(Event::HostKeyPinned {
+            host: host.to_owned(),
+            host_key: host_key.clone(),
+        }),
+        Verdict::Mismatch {
+            fingerprint,
+            allowed,
+            logged: true,
+        } => Some(Event::HostKeyMismatch {
+            host: host.to_owned(),
+            host_key: fingerprint.clone(),
+            allowed: *allowed,
+        }),
+        Verdict::Known(_) | Verdict::Mismatch { logged: false, .. } | Verdict::Unknown(_) => None,
+    }
+}
+
+fn begin_tape(
+    node: &Node,
+    guest: &Guest,
+    permit: &Permit,
+    session: SessionId,
+    id: ConnectionId,
+    now: DateTime<Utc>,
+) -> Result<(Tape, String), DialError> {
+    let mode = permit.profile().recording;
+    let header = TapeHeader {
+        user: guest.identity.name.clone(),
+        host: permit.host().name.clone(),
+        account: permit.account().name.clone(),
+        activity: permit.activity().to_owned(),
+        ..TapeHeader::new(session, id, now)
+    };
+    let dir = &node.config.tape_dir;
+    let writer = match mode {
+        RecordingMode::Off => None,
+        RecordingMode::Strict => Some(TapeWriter::create(dir, &header).map_err(|error| {
+            tracing::error!(%session, %error, "cannot begin a tape; the session is refused");
+            Refusal::RecordingUnavailable
+        })?),
+        RecordingMode::BestEffort => TapeWriter::create(dir, &header)
+            .inspect_err(|error| tracing::error!(%session, %error, "cannot begin a tape; the session goes on without"))
+            .ok(),
+    };
+    let path = writer
+        .as_ref()
+        .map(|writer| {
+            writer
+                .path()
+                .strip_prefix(dir)
+                .unwrap_or(writer.path())
+                .to_string_lossy()
+                .into_owned()
+        })
+        .unwrap_or_default();
+    Ok((Tape::new(mode, writer), path))
+}

@@ -1,0 +1,118 @@
+//! The session a connection belongs to: one that waits, or a new one.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sallyport_domain::event::Event;
+use sallyport_domain::id::SessionId;
+use sallyport_domain::refusal::Refusal;
+use sallyport_domain::session::{Input, Origin, Session, Terms};
+use sallyport_store::{NewSession, SessionType};
+use uuid::Uuid;
+
+use super::authorise::{Granted, Guest, store_unavailable};
+use crate::driver::{DriverHandle, Start, Subject};
+use crate::node::Node;
+
+/// The session that waits to be entered, or a new one.
+pub async fn find_session(
+    node: &Arc<Node>,
+    guest: &Guest,
+    granted: &Granted,
+) -> Result<(SessionId, DriverHandle), Refusal> {
+    if let Some(id) = granted.waiting
+        && let Some(driver) = node.live.get(id)
+    {
+        driver.admits().await?;
+        return Ok((id, driver));
+    }
+    let (id, now) = (SessionId::from(Uuid::now_v7()), Utc::now());
+    let profile = granted.permit.profile();
+    let terms = Terms {
+        max_duration: profile.max_duration,
+        idle_timeout: profile.idle_timeout,
+        end_notice: profile.end_notice.clone(),
+        extension: profile.extension,
+    };
+    let session = Session::new(
+        id,
+        Origin::Connect,
+        guest.identity.name.clone(),
+        terms.clone(),
+        now,
+    );
+    let row = session_row(node, guest, granted, &session, terms, now);
+    let events = [
+        Event::Requested {
+            user: row.user.clone(),
+            host: row.host.clone(),
+            activity: row.activity.clone(),
+        },
+        Event::Authorised {
+            policy: row.access_policy.clone(),
+            profile: row.connection_profile.clone(),
+        },
+    ]
+    .map(|event| (now, event));
+    node.store
+        .insert_session(&row, &events)
+        .await
+        .map_err(store_unavailable)?;
+    let subject = Subject {
+        user: row.user,
+        host: row.host,
+        activity: row.activity,
+        policy: row.access_policy,
+        notes: granted.notes.clone(),
+        ticket: granted.ticket.clone(),
+    };
+    Ok((
+        id,
+        node.drive(Start {
+            session,
+            subject,
+            first: Some(Input::Provisioned),
+            actions: Vec::new(),
+        }),
+    ))
+}
+
+fn session_row(
+    node: &Node,
+    guest: &Guest,
+    granted: &Granted,
+    session: &Session,
+    terms: Terms,
+    now: DateTime<Utc>,
+) -> NewSession {
+    let (identity, permit, host) = (&guest.identity, &granted.permit, granted.permit.host());
+    NewSession {
+        id: session.id(),
+        origin: session.origin(),
+        kind: SessionType::PamSsh,
+        user: identity.name.clone(),
+        first_name: identity.first_name.clone(),
+        last_name: identity.last_name.clone(),
+        email: identity.email.clone(),
+        identity_provider: identity.identity_provider().to_owned(),
+        scope: host.scope.clone(),
+        login_account: permit.account().name.clone(),
+        account_id: permit.account_id(),
+        host: host.name.clone(),
+        host_id: permit.host_id(),
+        target_address: host.address.clone(),
+        target_port: host.ssh.as_ref().map_or(0, |ssh| ssh.port),
+        source_ip: guest.source_ip.clone(),
+        activity: permit.activity().to_owned(),
+        access_policy: permit.policy().to_owned(),
+        connection_profile: permit.profile().name.clone(),
+        recording_mode: permit.profile().recording,
+        notes: granted.notes.clone().unwrap_or_default(),
+        ticket: granted.ticket.clone().unwrap_or_default(),
+        requested_at: now,
+        terms,
+        node: Some(node.config.node),
+        status: session.status(),
+        machine: serde_json::to_value(session).unwrap_or_default(),
+    }
+}
