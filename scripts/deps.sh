@@ -18,7 +18,7 @@ need() {
 }
 
 need gcc gcc
-need libc6-dev ld
+[ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
 need patch patch
 need curl curl
 need ca-certificates update-ca-certificates
@@ -74,12 +74,12 @@ if [ -n "$missing" ]; then
     fi
     rm -f "$log"
     if [ -d /run/systemd/system ]; then
-        for service in ssh.service ssh.socket postgresql.service; do
-            case " $missing " in
-            *openssh-server*) $as_root systemctl disable --quiet "$service" 2>/dev/null || true ;;
-            *postgresql*) $as_root systemctl disable --quiet postgresql.service 2>/dev/null || true ;;
-            esac
-        done
+        case " $missing " in
+        *" openssh-server "*) $as_root systemctl disable --quiet ssh.service 2>/dev/null || true ;;
+        esac
+        case " $missing " in
+        *" postgresql "*) $as_root systemctl disable --quiet postgresql.service 2>/dev/null || true ;;
+        esac
     fi
 fi
 

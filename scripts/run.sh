@@ -60,6 +60,8 @@ prepare_target() {
         as=(setpriv --reuid "$account" --regid "$group" --init-groups --reset-env)
     else
         account=$(id -un)
+        grep -q ' /dev/pts devpts .*gid=' /proc/mounts ||
+            echo "note: /dev/pts is mounted without gid=, so the target can run commands but gives terminals only if this runs as root" >&2
         folder=$PWD/$data/target
         [[ $data != /* ]] || folder=$data/target
         mkdir -p "$folder/sshd"

@@ -73,13 +73,17 @@ impl Caller {
             .session(&self.viewer, id)
             .await?
             .ok_or_else(|| Problem::not_found("session"))?;
-        let own_use = self.owns(&row) && self.viewer.may(Act::UseSessions);
+        // A role reaches down from its scope; one's own session may lie elsewhere.
+        let reached = self.reaches(&row, act);
         let may = match act {
             // Whoever sees a session may read about it: visibility is the store's rule.
             Act::ReadSessions => true,
-            Act::UseSessions => own_use || self.viewer.may(Act::ControlSessions),
-            Act::ControlSessions | Act::WatchSessions | Act::ReadRecordings => self.viewer.may(act),
-            Act::ReadNouns | Act::WriteNouns | Act::ReadAudit => self.viewer.may(act),
+            Act::UseSessions => {
+                (self.owns(&row) && self.viewer.may(act))
+                    || self.reaches(&row, Act::ControlSessions)
+            }
+            Act::ControlSessions | Act::WatchSessions | Act::ReadRecordings => reached,
+            Act::ReadNouns | Act::WriteNouns | Act::ReadAudit => reached,
         };
         if may {
             return Ok(row);
@@ -136,9 +140,15 @@ impl Caller {
             .await?)
     }
 
-    /// Is it the caller's own session?
+    /// Is it the caller's own session? A person and an application may have the same name.
     pub fn owns(&self, session: &SessionRow) -> bool {
-        session.user == self.viewer.name
+        let application = session.identity_provider == "application";
+        session.user == self.viewer.name && application == self.viewer.application
+    }
+
+    /// Does one of the caller's roles allow that, where the session belongs?
+    pub fn reaches(&self, session: &SessionRow, act: Act) -> bool {
+        self.viewer.may(act) && self.viewer.scope.contains(&session.scope)
     }
 }
 

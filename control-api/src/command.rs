@@ -96,7 +96,7 @@ pub async fn place(
     let actor = Actor {
         name: caller.viewer.name.clone(),
         own: caller.owns(session),
-        admin: caller.viewer.may(Act::ControlSessions),
+        admin: caller.reaches(session, Act::ControlSessions),
     };
     Ok(api
         .store

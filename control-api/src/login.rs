@@ -21,6 +21,9 @@ use crate::state::Api;
 
 /// Longer ones are nobody's name or password; hashing them would only cost time.
 const LONGEST_GIVEN: usize = 1024;
+/// What a password was given for, in the access log.
+const LOGIN: &str = "password";
+const CHANGE: &str = "password-change";
 /// Characters of the shortest new password.
 const SHORTEST_PASSWORD: usize = 8;
 
@@ -58,7 +61,7 @@ pub async fn login(
         password,
         _otp: _,
     } = request;
-    let identity = check(&api, source, &username, &Zeroizing::new(password)).await?;
+    let identity = check(&api, source, LOGIN, &username, &Zeroizing::new(password)).await?;
     let now = api.now();
     let expires_at = now + TimeDelta::from_std(api.token_lifetime).unwrap_or(TimeDelta::MAX);
     let token = api
@@ -115,7 +118,7 @@ pub async fn change_password(
         Zeroizing::new(change.current_password),
         Zeroizing::new(change.new_password),
     );
-    check(&api, source, &caller.identity.name, &current).await?;
+    check(&api, source, CHANGE, &caller.identity.name, &current).await?;
     acceptable(&current, &new)?;
     api.store
         .set_password(&caller.author, &caller.identity.name, &new, api.now())
@@ -154,7 +157,13 @@ pub async fn me(Newcomer(caller): Newcomer) -> Json<Me> {
 
 /// Checks a password, with the limiter before and the access log behind. An unknown user, a wrong password and
 /// an over-long one get the same answer; the store sees to it that they take the same time.
-async fn check(api: &Api, source: IpAddr, user: &str, password: &str) -> Result<Identity, Problem> {
+async fn check(
+    api: &Api,
+    source: IpAddr,
+    method: &str,
+    user: &str,
+    password: &str,
+) -> Result<Identity, Problem> {
     match api.limiter.admit(source, user, Instant::now()) {
         Admission::After(delay) => tokio::time::sleep(delay).await,
         Admission::Refused { retry_after, first } => {
@@ -162,6 +171,7 @@ async fn check(api: &Api, source: IpAddr, user: &str, password: &str) -> Result<
                 record(
                     api,
                     source,
+                    method,
                     user,
                     Some(("too_many_attempts", "too many wrong attempts")),
                 )
@@ -181,6 +191,7 @@ async fn check(api: &Api, source: IpAddr, user: &str, password: &str) -> Result<
         record(
             api,
             source,
+            method,
             user,
             Some(("wrong_password", "wrong user name or password")),
         )
@@ -195,6 +206,7 @@ async fn check(api: &Api, source: IpAddr, user: &str, password: &str) -> Result<
         record(
             api,
             source,
+            method,
             user,
             Some(("user_locked", "the account is locked")),
         )
@@ -203,7 +215,7 @@ async fn check(api: &Api, source: IpAddr, user: &str, password: &str) -> Result<
             "your account is locked; ask an administrator to unlock it",
         ));
     }
-    record(api, source, user, None).await?;
+    record(api, source, method, user, None).await?;
     Ok(identity)
 }
 
@@ -211,6 +223,7 @@ async fn check(api: &Api, source: IpAddr, user: &str, password: &str) -> Result<
 async fn record(
     api: &Api,
     source: IpAddr,
+    method: &str,
     user: &str,
     refused: Option<(&str, &str)>,
 ) -> Result<(), Problem> {
@@ -221,7 +234,7 @@ async fn record(
         kind: SessionType::Console,
         user: user.chars().take(256).collect(),
         source_ip: source.to_string(),
-        method: "password".to_owned(),
+        method: method.to_owned(),
         outcome: if refused.is_none() {
             LoginOutcome::Accepted
         } else {

@@ -23,6 +23,11 @@ pub fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
+/// A folder in memory where there is one: tests that finish hundreds of tapes need no real disk.
+pub fn memory_dir() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
 /// Writes a small tape with `frames` frames of different kinds; leaves it unfinished.
 pub fn write_some(dir: &Path, frames: u64) -> TapeWriter {
     let mut writer = TapeWriter::create(dir, &header()).unwrap();

@@ -243,6 +243,7 @@ impl Player {
         self.painter.clear(columns, rows);
         self.painter.feed(&screen);
         self.position = to;
+        self.note.clear();
         self.pending = None;
         self.ended = false;
         if let Some(left) = &mut self.paused {

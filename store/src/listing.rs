@@ -303,10 +303,7 @@ mod tests {
             ),
         ] {
             let order = order(sort, "-at", &keys, "id").map_err(|error| error.to_string());
-            assert_eq!(
-                order.as_deref().map_err(String::as_str),
-                expected.map_err(|error| error)
-            );
+            assert_eq!(order.as_deref().map_err(String::as_str), expected);
         }
     }
 

@@ -247,7 +247,7 @@ fn bad_input_is_answered_with_what_is_wrong() {
         ("/api/v1/sessions", &b"{"[..], 400, ""),
         ("/api/v1/sessions", b"", 400, ""),
         ("/api/v1/sessions", b"[]", 422, ""),
-        ("/api/v1/sessions", b"{\"host\": 7}", 422, "host"),
+        ("/api/v1/sessions", b"{\"host\": 7}", 422, "string"),
         ("/api/v1/sessions", b"{\"host\": \"web\", \"colour\": 1}", 422, "colour"),
         ("/api/v1/sessions", b"\xff\xfe{}", 400, ""),
         ("/api/v1/login", b"{\"username\": \"alice\"}", 422, "password"),
@@ -263,9 +263,10 @@ fn bad_input_is_answered_with_what_is_wrong() {
         assert_eq!(problem["status"], answer.status);
         assert!(problem["title"].is_string() && answer.text().contains(words), "{path} {shown}: {}", answer.text());
     }
+    // Too much is refused, or cut off while it is still being sent.
     let huge = format!("{{\"host\": \"{}\"}}", "x".repeat(20 << 20));
-    let answer = admin.request("POST", "/api/v1/sessions", Some(huge.as_bytes()));
-    assert!([413, 422].contains(&answer.status), "{}", answer.status);
+    let answer = admin.try_request("POST", "/api/v1/sessions", huge.as_bytes());
+    assert!(answer.is_none_or(|answer| [413, 422].contains(&answer.status)));
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let answer = admin.request("POST", "/api/v1/apply", Some(deep.as_bytes()));
     assert!((400..500).contains(&answer.status), "{}", answer.status);

@@ -166,7 +166,7 @@ fn mistakes_in_the_configuration_are_all_reported() {
         "somewhere",
         "c.toml:3",
         "colour",
-        "listen, banner",
+        "allowed here: listen, ",
         "c.toml:4",
         "weather",
         "SALLYPORT_API_LISTEN",
@@ -263,7 +263,6 @@ fn sessions_are_listed_shown_and_controlled() {
     );
     bob(&["sessions", "lock", id, "--title", "Halt", "--message", "m"]).ok();
     tty.wait_screen("Halt", SOON);
-    bob(&["sessions", "lock", id]).failed();
     bob(&["sessions", "unlock", id]).ok();
     bob(&["sessions", "message", id, "from the command line"]).ok();
     tty.wait_screen("from the command line", SOON);

@@ -108,7 +108,6 @@ fn filters_sorting_and_pages() {
         "sort=colour",
         "status=Sleeping",
         "colour=red",
-        "page=0",
         "from=yesterday",
     ] {
         let answer = admin.get(&format!("/api/v1/sessions?{wrong}")).expect(400);
@@ -133,11 +132,6 @@ fn a_range_takes_every_session_that_overlaps_it() {
         "begun before, ended after"
     );
     assert_eq!(hosts(&admin, "to=2001-01-01T00:00:00Z").len(), 0);
-    assert_eq!(
-        hosts(&admin, "from=2101-01-01T00:00:00Z").len(),
-        0,
-        "a live session is not in the future"
-    );
     let since = format!(
         "from={}",
         stamp(time(

@@ -51,7 +51,15 @@ fn a_viewer_sees_the_screen_and_then_every_key() {
     // The gateway's own words to the user are not the target's: the viewer does not have them.
     let mine = tty.screen();
     let words = |line: &&str| !line.contains("[sallyport]");
-    let last = |screen: &str| screen.lines().filter(words).rev().take(8).map(str::to_owned).collect::<Vec<_>>();
+    let last = |screen: &str| {
+        screen
+            .lines()
+            .filter(words)
+            .rev()
+            .take(8)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(last(&painted(&watcher, 80, 24)), last(&mine));
     tty.resize(100, 30);
     let resize = watcher.wait_json("resize", SOON);
@@ -78,7 +86,8 @@ fn a_viewer_sees_the_screen_and_then_every_key() {
         .expect(200)
         .json();
     let watched = items(&audit).iter().filter(|row| {
-        row.to_string().contains(text(&session, "id")) && text(row, "action").contains("watch")
+        row.to_string().contains(text(&session, "id"))
+            && text(row, "action").contains("viewer-joined")
     });
     assert!(watched.count() >= 2, "{audit:#}");
 }

@@ -122,6 +122,11 @@ impl Api {
         self.send("GET", path, None, "application/json").ok()
     }
 
+    /// Any request with a body, or nothing if the connection breaks.
+    pub fn try_request(&self, method: &str, path: &str, body: &[u8]) -> Option<Answer> {
+        self.send(method, path, Some(body), "application/json").ok()
+    }
+
     /// GET.
     #[track_caller]
     pub fn get(&self, path: &str) -> Answer {

@@ -16,7 +16,7 @@ mod watcher;
 mod world;
 
 pub use api::{Answer, Api};
-pub use client::Client;
+pub use client::{Anyone, Client};
 pub use eventually::{eventually, wait_until};
 pub use gateway::{Gateway, GatewayBuilder, product};
 pub use peers::{Peer, PeerKind};
@@ -26,6 +26,6 @@ pub use process::{Daemon, Done, run, run_with_input, signal, tool};
 pub use ssh::Ssh;
 pub use tapes::{entries, recorded_input, recorded_output, tapes};
 pub use target::{ACCOUNT, ACCOUNT_PASSWORD, KEY_ACCOUNT, Target};
-pub use tty::Tty;
+pub use tty::{Tty, in_terminal};
 pub use watcher::{Frame, Watcher};
 pub use world::{HostSpec, World, passwords};

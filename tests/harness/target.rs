@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -84,6 +84,14 @@ impl Target {
         wait_until("sshd listens", Duration::from_secs(10), || {
             std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
         });
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.daemon
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pid()
     }
 
     /// Its port on 127.0.0.1.

@@ -27,30 +27,8 @@ struct Seen {
 impl Tty {
     /// Starts `command` in a terminal of that size.
     pub fn start(command: Command, cols: u16, rows: u16) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-        let slave = File::options().read(true).write(true).open(name).unwrap();
-        set_size(&slave, cols, rows);
-        // `setsid -c` makes the terminal the controlling one, so that ssh can ask and ^C works.
-        let mut wrapped = Command::new("setsid");
-        wrapped
-            .arg("-c")
-            .arg(command.get_program())
-            .args(command.get_args())
-            .env("TERM", "xterm-256color");
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => wrapped.env(name, value),
-                None => wrapped.env_remove(name),
-            };
-        }
-        wrapped.stdin(Stdio::from(slave.try_clone().unwrap()));
-        wrapped.stdout(Stdio::from(slave.try_clone().unwrap()));
-        wrapped.stderr(Stdio::from(slave));
-        let daemon = Mutex::new(Daemon::spawn(wrapped));
-        let master = File::from(master);
+        let (master, daemon) = in_terminal(command, cols, rows);
+        let daemon = Mutex::new(daemon);
         let seen = Arc::new((
             Mutex::new(Seen {
                 raw: Vec::new(),
@@ -192,6 +170,33 @@ impl Tty {
             .unwrap_or_else(PoisonError::into_inner)
             .pid()
     }
+}
+
+/// Starts `command` in a terminal of that size; answers the keyboard-and-screen side of it.
+pub fn in_terminal(command: Command, cols: u16, rows: u16) -> (File, Daemon) {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+    let slave = File::options().read(true).write(true).open(name).unwrap();
+    set_size(&slave, cols, rows);
+    // `setsid -c` makes the terminal the controlling one, so that ssh can ask and ^C works.
+    let mut wrapped = Command::new("setsid");
+    wrapped
+        .arg("-c")
+        .arg(command.get_program())
+        .args(command.get_args());
+    wrapped.env("TERM", "xterm-256color");
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapped.env(name, value),
+            None => wrapped.env_remove(name),
+        };
+    }
+    wrapped.stdin(Stdio::from(slave.try_clone().unwrap()));
+    wrapped.stdout(Stdio::from(slave.try_clone().unwrap()));
+    wrapped.stderr(Stdio::from(slave));
+    (File::from(master), Daemon::spawn(wrapped))
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> bool {

@@ -282,13 +282,13 @@ impl Watching {
         let viewer = identity
             .filter(|who| !who.locked && !who.must_change_password)
             .map(|who| who.viewer());
+        let id = self.session.id.to_string();
         let seen = match &viewer {
-            Some(viewer) if viewer.may(Act::WatchSessions) => self
-                .api
-                .store
-                .session(viewer, &self.session.id.to_string())
-                .await
-                .map_err(|error| unknown(error.into()))?,
+            Some(viewer) if viewer.may(Act::WatchSessions) => {
+                let session = self.api.store.session(viewer, &id).await;
+                let session = session.map_err(|error| unknown(error.into()))?;
+                session.filter(|session| viewer.scope.contains(&session.scope))
+            }
             Some(_) | None => None,
         };
         let Some(session) = seen else {

@@ -1,7 +1,7 @@
 //! A running API on a fresh SQLite store with a little world in it, and a node that obeys every order.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -201,15 +201,74 @@ fn declaration() -> Declaration {
 }
 
 /// A session with one open connection and a tape that goes on.
-pub async fn live(
-    store: &Store,
-    node: NodeId,
-    user: &str,
-    host: &str,
-    tapes: &std::path::Path,
-) -> Live {
+pub async fn live(store: &Store, node: NodeId, user: &str, host: &str, tapes: &Path) -> Live {
     let now = Utc::now();
-    let id = |kind, name: String| async move {
+    let new = NewSession {
+        node: Some(node),
+        ..requested(store, user, host, now).await
+    };
+    let session = new.id;
+    let requested = Event::Requested {
+        user: user.to_owned(),
+        host: host.to_owned(),
+        activity: "shell".to_owned(),
+    };
+    store
+        .insert_session(&new, &[(now, requested), (now, Event::Provisioned {})])
+        .await
+        .unwrap();
+    let connection = ConnectionId::from(Uuid::now_v7());
+    let path = tape(session, connection, now, tapes);
+    let joined = NewConnection {
+        id: connection,
+        session,
+        source_ip: "192.0.2.7".to_owned(),
+        client: "SSH-2.0-OpenSSH_9.2".to_owned(),
+        connected_at: now,
+        tape: path.clone(),
+    };
+    store.insert_connection(&joined).await.unwrap();
+    let recording = NewRecording {
+        connection,
+        session,
+        path,
+        started_at: now,
+    };
+    store.insert_recording(&recording).await.unwrap();
+    store
+        .save_session(session, &update(Status::LoggedIn, now), &[])
+        .await
+        .unwrap();
+    Live {
+        session,
+        connection,
+    }
+}
+
+/// A tape with a terminal on it; answers its path below the tape folder.
+fn tape(session: SessionId, connection: ConnectionId, now: DateTime<Utc>, tapes: &Path) -> String {
+    let mut tape = TapeWriter::create(tapes, &TapeHeader::new(session, connection, now)).unwrap();
+    let opened = Record::ChannelOpened {
+        channel: 0,
+        what: "shell",
+        pty: Some(("xterm", 80, 24)),
+    };
+    let output = Record::Output {
+        channel: 0,
+        stderr: false,
+        data: b"welcome aboard\r\n$ ",
+    };
+    tape.append(&[opened, output]).unwrap();
+    tape.path()
+        .strip_prefix(tapes)
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned()
+}
+
+async fn requested(store: &Store, user: &str, host: &str, now: DateTime<Utc>) -> NewSession {
+    let noun = |kind, name: String| async move {
         let row = store
             .noun(&everything(), kind, &name)
             .await
@@ -217,11 +276,10 @@ pub async fn live(
             .unwrap();
         (row.id, row.scope)
     };
-    let (host_id, scope) = id(NounKind::Host, host.to_owned()).await;
-    let (account_id, _) = id(NounKind::Account, format!("deploy@{host}")).await;
-    let session = SessionId::from(Uuid::now_v7());
-    let new = NewSession {
-        id: session,
+    let (host_id, scope) = noun(NounKind::Host, host.to_owned()).await;
+    let (account_id, _) = noun(NounKind::Account, format!("deploy@{host}")).await;
+    NewSession {
+        id: SessionId::from(Uuid::now_v7()),
         origin: Origin::Connect,
         kind: SessionType::PamSsh,
         user: user.to_owned(),
@@ -250,67 +308,9 @@ pub async fn live(
             end_notice: vec![],
             extension: None,
         },
-        node: Some(node),
+        node: None,
         status: Status::Provisioning,
         machine: json!({}),
-    };
-    let requested = Event::Requested {
-        user: user.to_owned(),
-        host: host.to_owned(),
-        activity: "shell".to_owned(),
-    };
-    store
-        .insert_session(&new, &[(now, requested), (now, Event::Provisioned {})])
-        .await
-        .unwrap();
-    let connection = ConnectionId::from(Uuid::now_v7());
-    let mut tape = TapeWriter::create(tapes, &TapeHeader::new(session, connection, now)).unwrap();
-    let opened = Record::ChannelOpened {
-        channel: 0,
-        what: "shell",
-        pty: Some(("xterm", 80, 24)),
-    };
-    tape.append(&[
-        opened,
-        Record::Output {
-            channel: 0,
-            stderr: false,
-            data: b"welcome aboard\r\n$ ",
-        },
-    ])
-    .unwrap();
-    let path = tape
-        .path()
-        .strip_prefix(tapes)
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .to_owned();
-    let joined = NewConnection {
-        id: connection,
-        session,
-        source_ip: "192.0.2.7".to_owned(),
-        client: "SSH-2.0-OpenSSH_9.2".to_owned(),
-        connected_at: now,
-        tape: path.clone(),
-    };
-    store.insert_connection(&joined).await.unwrap();
-    store
-        .insert_recording(&NewRecording {
-            connection,
-            session,
-            path,
-            started_at: now,
-        })
-        .await
-        .unwrap();
-    store
-        .save_session(session, &update(Status::LoggedIn, now), &[])
-        .await
-        .unwrap();
-    Live {
-        session,
-        connection,
     }
 }
 

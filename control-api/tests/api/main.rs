@@ -16,5 +16,6 @@ mod login;
 mod orders;
 mod recordings;
 mod roles;
+mod scopes;
 mod trail;
 mod watch;

@@ -82,6 +82,7 @@ pub struct Channel {
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     human: AtomicBool,
+    eof_sent: AtomicBool,
 }
 
 impl Channel {
@@ -104,6 +105,7 @@ impl Channel {
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             human: AtomicBool::new(false),
+            eof_sent: AtomicBool::new(false),
         }
     }
 
@@ -176,6 +178,11 @@ impl Channel {
     pub fn count_out(&self, bytes: usize) {
         self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
         self.connection.count_out(bytes);
+    }
+
+    /// Is this the first end of input? Asked once each time one comes.
+    pub fn first_eof(&self) -> bool {
+        !self.eof_sent.swap(true, Ordering::AcqRel)
     }
 
     /// Has it a terminal with a person before it?

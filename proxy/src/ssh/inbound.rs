@@ -31,10 +31,11 @@ impl Channel {
     pub(super) async fn pump_in(&self) -> Result<(), ChannelEnd> {
         let mut bulk = BulkStream::new(self.number, TapeStream::In);
         match self.relay_in(&mut bulk).await {
-            // How the program ended is still to come.
+            // How the program ended is still to come: russh hears nothing more of a channel that
+            // it closed, so the target gets an EOF first, and the CLOSE when it has answered.
             Ok(Left::Closed) => {
                 self.client_closed.cancel();
-                self.target.write.close().await?;
+                self.end_input().await?;
             }
             Ok(Left::Gone) => self.closed.cancel(),
             Err(end) => {
@@ -63,7 +64,7 @@ impl Channel {
                         }],
                         0,
                     )?;
-                    self.target.write.eof().await?;
+                    self.end_input().await?;
                 }
                 Some(Item::Close) => return Ok(Left::Closed),
                 None => return Ok(Left::Gone),
@@ -71,6 +72,14 @@ impl Channel {
                 Some(Item::Answer(_) | Item::ExitStatus(_) | Item::ExitSignal { .. }) => {}
             }
         }
+    }
+
+    /// Tells the target once that nothing more comes.
+    async fn end_input(&self) -> Result<(), ChannelEnd> {
+        if self.first_eof() {
+            self.target.write.eof().await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn log_digest(&self, bulk: BulkStream) -> Result<(), ChannelEnd> {

@@ -16,7 +16,7 @@ use crate::gate::GateState;
 use crate::notice;
 
 /// How long a target may take to say how its program ended, once the client has left the channel.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The two bulk streams of a channel without a terminal.
 struct Bulk {

@@ -99,18 +99,7 @@ impl Log<'_> {
             Entry::InputKeptMasked { channel, bytes } => {
                 self.line(Some(channel), '<', &format!("({bytes} masked)"))
             }
-            Entry::ChannelOpened { channel, what, pty } => {
-                self.close(channel)?;
-                let binary = what.starts_with("subsystem ");
-                let opened = Channel {
-                    binary,
-                    ..Channel::default()
-                };
-                self.channels.insert(channel, opened);
-                let terminal = pty.map(|(term, cols, rows)| format!(" ({term}, {cols}x{rows})"));
-                let text = format!("{what}{}", terminal.unwrap_or_default());
-                self.line(Some(channel), '*', &text)
-            }
+            Entry::ChannelOpened { channel, what, pty } => self.opened(channel, &what, pty),
             Entry::Resize {
                 channel,
                 cols,
@@ -131,12 +120,7 @@ impl Log<'_> {
                 channel,
                 status,
                 signal,
-            } => {
-                let status = status.map(|n| format!("exit status {n}"));
-                let signal = signal.map(|name| format!("killed by signal {name}"));
-                let text = status.or(signal).unwrap_or_else(|| "ended".to_owned());
-                self.line(Some(channel), '*', &text)
-            }
+            } => self.exited(channel, status, signal),
             Entry::ChannelClosed { channel } => {
                 self.close(channel)?;
                 self.line(Some(channel), '*', "closed")
@@ -164,6 +148,35 @@ impl Log<'_> {
                 self.line(None, '*', &text)
             }
         }
+    }
+
+    fn opened(
+        &mut self,
+        channel: u32,
+        what: &str,
+        pty: Option<(String, u16, u16)>,
+    ) -> Result<(), ExportError> {
+        self.close(channel)?;
+        let opened = Channel {
+            binary: what.starts_with("subsystem "),
+            ..Channel::default()
+        };
+        self.channels.insert(channel, opened);
+        let terminal = pty.map(|(term, cols, rows)| format!(" ({term}, {cols}x{rows})"));
+        let text = format!("{what}{}", terminal.unwrap_or_default());
+        self.line(Some(channel), '*', &text)
+    }
+
+    fn exited(
+        &mut self,
+        channel: u32,
+        status: Option<u32>,
+        signal: Option<String>,
+    ) -> Result<(), ExportError> {
+        let status = status.map(|n| format!("exit status {n}"));
+        let signal = signal.map(|name| format!("killed by signal {name}"));
+        let text = status.or(signal).unwrap_or_else(|| "ended".to_owned());
+        self.line(Some(channel), '*', &text)
     }
 
     fn stream(&mut self, channel: u32, mark: char, data: &[u8]) -> Result<(), ExportError> {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::fixture::{entries, header, write_some};
+use crate::fixture::{entries, header, memory_dir, write_some};
 use crate::{Ended, Record, TapeReader, TapeTail, verify};
 
 /// A finished tape's bytes, where its frames end, and how many records are before each such place.
@@ -12,7 +12,7 @@ struct Sample {
 }
 
 fn sample() -> Sample {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = memory_dir();
     let mut writer = write_some(dir.path(), 0);
     let path = writer.path().to_owned();
     let mut ends = vec![(usize::try_from(writer.bytes()).unwrap(), 0)];
@@ -52,7 +52,7 @@ fn read_all(path: &Path) -> (usize, Ended) {
 #[test]
 fn every_cut_is_a_prefix_and_recovers() {
     let sample = sample();
-    let dir = tempfile::tempdir().unwrap();
+    let dir = memory_dir();
     let path = dir.path().join("cut.tape");
     for cut in 0..sample.bytes.len() {
         fs::write(&path, &sample.bytes[..cut]).unwrap();
@@ -107,7 +107,7 @@ fn every_cut_is_a_prefix_and_recovers() {
 
 #[test]
 fn a_finished_tape_is_left_as_it_is() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = memory_dir();
     let writer = write_some(dir.path(), 5);
     let path = writer.path().to_owned();
     let finished = writer.finish(None).unwrap();
@@ -121,7 +121,7 @@ fn a_finished_tape_is_left_as_it_is() {
 
 #[test]
 fn a_tape_being_written_is_nobody_elses() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = memory_dir();
     let writer = write_some(dir.path(), 5);
     let path = writer.path().to_owned();
     assert!(unfinished(dir.path()).unwrap().is_empty());
@@ -134,7 +134,7 @@ fn a_tape_being_written_is_nobody_elses() {
 #[test]
 fn damaged_frames_are_kept_beside_the_tape() {
     let sample = sample();
-    let dir = tempfile::tempdir().unwrap();
+    let dir = memory_dir();
     let path = dir.path().join("bad.tape");
     let (third, records) = sample.ends[2];
     let mut bytes = sample.bytes.clone();
@@ -151,7 +151,7 @@ fn damaged_frames_are_kept_beside_the_tape() {
 
 #[test]
 fn a_target_cannot_print_the_end_of_a_tape() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = memory_dir();
     let mut writer = write_some(dir.path(), 1);
     let path = writer.path().to_owned();
     // All that somebody who knows the format, but not this tape's nonce, could print.
@@ -175,7 +175,7 @@ fn a_target_cannot_print_the_end_of_a_tape() {
 
 #[test]
 fn folders_without_tapes_hold_none() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = memory_dir();
     assert!(unfinished(&dir.path().join("missing")).unwrap().is_empty());
     fs::write(dir.path().join("readme.txt"), b"text").unwrap();
     fs::write(dir.path().join("empty.tape"), b"").unwrap();
@@ -211,7 +211,7 @@ proptest! {
         let cut = cut.index(bytes.len() * 2).min(bytes.len());
         bytes.truncate(cut);
         let first_difference = bytes.iter().zip(&sample.bytes).position(|(a, b)| a != b);
-        let dir = tempfile::tempdir().unwrap();
+        let dir = memory_dir();
         let path = dir.path().join("damaged.tape");
         fs::write(&path, &bytes).unwrap();
         let good = first_difference.unwrap_or(cut);

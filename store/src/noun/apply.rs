@@ -10,26 +10,23 @@ use serde_json::Value;
 
 use super::item::{Item, items, key};
 use super::proof::{self, Prepared};
-use super::{Change, ChangeAction, find};
+use super::{Change, ChangeAction, Stored, find};
 use crate::audit::{self, AuditObject, Deed};
 use crate::error::{ApplyError, StoreError};
 use crate::hint::Hint;
 use crate::open::Store;
-use crate::sql::{Columns, Lock, Tx, clean, lock, micros, new_id};
+use crate::sql::{Lock, Tx, clean, lock, micros, new_id};
 use crate::who::Author;
 
-/// How many existing names a complaint about an unknown one lists.
-const SHOWN: usize = 20;
-
 /// What one `apply` knows while it runs.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     store: &'a Store,
-    by: &'a Author,
+    pub(super) by: &'a Author,
     now: DateTime<Utc>,
     /// Paths of the declared scopes.
-    scopes: Vec<String>,
+    pub(super) scopes: Vec<String>,
     /// Ids of nouns looked up so far.
-    known: HashMap<(NounKind, String), NounId>,
+    pub(super) known: HashMap<(NounKind, String), NounId>,
 }
 
 /// A change with what its audit entry needs.
@@ -64,7 +61,7 @@ impl Store {
         }
         let mut tx = self.begin().await?;
         lock(&mut tx, self.inner.dialect, Lock::Nouns).await?;
-        let scopes = super::names(&mut tx, NounKind::Scope).await?;
+        let scopes = super::names(&mut tx, NounKind::Scope, &ScopePath::root()).await?;
         let mut run = Run {
             store: self,
             by,
@@ -97,17 +94,7 @@ impl Run<'_> {
         prepared: &Prepared,
     ) -> Result<Done, ApplyError> {
         let existing = find(tx, item.kind, &key(item.kind, &item.name)).await?;
-        if let Some(existing) = existing
-            .as_ref()
-            .filter(|existing| existing.name != item.name)
-        {
-            return Err(taken(
-                item,
-                &item.name,
-                format!("{} {}", item.kind.as_str(), existing.name),
-            ));
-        }
-        self.check_names(tx, item).await?;
+        self.check_names(tx, item, existing.as_ref()).await?;
         let links = self.links(tx, item).await?;
         let scope = self.scope(tx, item, &links).await?;
         let id = existing
@@ -142,155 +129,8 @@ impl Run<'_> {
         if item.kind == NounKind::Scope && existing.is_none() {
             self.scopes.push(item.name.clone());
         }
-        let mut after = item.doc.clone();
-        if let Value::Object(fields) = &mut after {
-            fields.extend(
-                secrets
-                    .iter()
-                    .map(|field| ((*field).to_owned(), Value::from("changed"))),
-            );
-        }
-        let before = existing.map_or(Value::Null, |old| old.doc);
-        let change = Change {
-            kind: item.kind,
-            name: item.name.clone(),
-            action,
-            before,
-            after,
-        };
+        let change = told(item, action, existing, &secrets);
         Ok(Done { change, id, scope })
-    }
-
-    /// Where it belongs; that place must exist.
-    async fn scope(
-        &self,
-        tx: &mut Tx,
-        item: &Item,
-        links: &[(&str, NounId)],
-    ) -> Result<ScopePath, ApplyError> {
-        let Some(scope) = &item.scope else {
-            let host = links
-                .iter()
-                .find(|(field, _)| *field == "host")
-                .map(|(_, id)| id.to_string());
-            let row = sqlx::query("SELECT scope FROM noun WHERE id = $1")
-                .bind(host)
-                .fetch_one(&mut **tx)
-                .await?;
-            return Ok(row.word("scope")?);
-        };
-        let above = |known: &String| {
-            ScopePath::try_from(known.clone()).is_ok_and(|known| scope.contains(&known))
-        };
-        if item.kind == NounKind::Scope
-            || *scope == ScopePath::root()
-            || self.scopes.iter().any(above)
-        {
-            return Ok(scope.clone());
-        }
-        Err(unknown(
-            item,
-            "scope",
-            NounKind::Scope,
-            scope.as_str(),
-            self.scopes.clone(),
-        ))
-    }
-
-    fn reaches(&self, item: &Item, scope: &ScopePath) -> Result<(), ApplyError> {
-        if self.by.reach.contains(scope) {
-            return Ok(());
-        }
-        Err(ApplyError::OutOfReach {
-            kind: item.kind.as_str(),
-            name: item.name.clone(),
-            scope: scope.to_string(),
-            reach: self.by.reach.to_string(),
-        })
-    }
-
-    /// Names that must not mean two things: users and applications ask for sessions under their
-    /// names, hosts answer to their name and their friendly name.
-    async fn check_names(&self, tx: &mut Tx, item: &Item) -> Result<(), ApplyError> {
-        let other = match item.kind {
-            NounKind::User => Some(NounKind::Application),
-            NounKind::Application => Some(NounKind::User),
-            NounKind::Host => return self.check_host_names(tx, item).await,
-            NounKind::Scope
-            | NounKind::Group
-            | NounKind::Account
-            | NounKind::Activity
-            | NounKind::ConnectionProfile
-            | NounKind::AccessPolicy => None,
-        };
-        if let Some(other) = other
-            && find(tx, other, &item.name).await?.is_some()
-        {
-            return Err(taken(
-                item,
-                &item.name,
-                format!("{} {}", other.as_str(), item.name),
-            ));
-        }
-        Ok(())
-    }
-
-    async fn check_host_names(&self, tx: &mut Tx, item: &Item) -> Result<(), ApplyError> {
-        let own = key(NounKind::Host, &item.name);
-        let rows = sqlx::query(
-            "SELECT name, key FROM noun WHERE kind = 'host' AND key <> $1 AND (key = $2 OR alias = $2 OR alias = $1)",
-        )
-        .bind(own.as_str())
-        .bind(item.alias.as_deref().unwrap_or(own.as_str()))
-        .fetch_all(&mut **tx)
-        .await?;
-        match rows.first() {
-            None => Ok(()),
-            Some(row) => {
-                let both = format!(
-                    "{} / {}",
-                    item.name,
-                    item.alias.as_deref().unwrap_or_default()
-                );
-                Err(taken(
-                    item,
-                    both.trim_end_matches(" / "),
-                    format!("host {}", row.text("name")?),
-                ))
-            }
-        }
-    }
-
-    /// The ids of everything it names.
-    async fn links(
-        &mut self,
-        tx: &mut Tx,
-        item: &Item,
-    ) -> Result<Vec<(&'static str, NounId)>, ApplyError> {
-        let mut links = Vec::with_capacity(item.names.len());
-        for (field, kind, name) in &item.names {
-            let place = (*kind, name.clone());
-            let id = match self.known.get(&place) {
-                Some(id) => *id,
-                None => match find(tx, *kind, &key(*kind, name)).await? {
-                    Some(found) if found.name == *name => {
-                        self.known.insert(place, found.id);
-                        found.id
-                    }
-                    Some(_) | None => {
-                        return Err(unknown(
-                            item,
-                            field,
-                            *kind,
-                            name,
-                            super::names(tx, *kind).await?,
-                        ));
-                    }
-                },
-            };
-            links.push((*field, id));
-        }
-        Ok(links)
     }
 
     async fn insert(
@@ -380,6 +220,22 @@ impl Run<'_> {
     }
 }
 
+/// What is told of a change; of a secret only that it changed.
+fn told(item: &Item, action: ChangeAction, existing: Option<Stored>, secrets: &[&str]) -> Change {
+    let mut after = item.doc.clone();
+    if let Value::Object(fields) = &mut after {
+        let changed = |field: &&str| ((*field).to_owned(), Value::from("changed"));
+        fields.extend(secrets.iter().map(changed));
+    }
+    Change {
+        kind: item.kind,
+        name: item.name.clone(),
+        action,
+        before: existing.map_or(Value::Null, |old| old.doc),
+        after,
+    }
+}
+
 async fn link(tx: &mut Tx, id: NounId, links: &[(&str, NounId)]) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM noun_link WHERE noun_id = $1")
         .bind(id.to_string())
@@ -410,38 +266,4 @@ fn search_text(name: &str, scope: &ScopePath, doc: &Value) -> String {
     let mut text = format!("{name}\n{scope}\n");
     leaves(doc, &mut text);
     clean(&text.to_lowercase()).into_owned()
-}
-
-fn taken(item: &Item, taken: &str, by: String) -> ApplyError {
-    ApplyError::NameTaken {
-        kind: item.kind.as_str(),
-        name: item.name.clone(),
-        taken: taken.to_owned(),
-        by,
-    }
-}
-
-fn unknown(
-    item: &Item,
-    field: &'static str,
-    wanted: NounKind,
-    value: &str,
-    mut names: Vec<String>,
-) -> ApplyError {
-    let more = names.len() > SHOWN;
-    names.truncate(SHOWN);
-    let allowed = match (names.is_empty(), more) {
-        (true, _) => "none is declared yet".to_owned(),
-        (false, false) => names.join(", "),
-        (false, true) => format!("{}, …", names.join(", ")),
-    };
-    let (kind, name, wanted) = (item.kind.as_str(), item.name.clone(), wanted.as_str());
-    ApplyError::UnknownReference {
-        kind,
-        name,
-        field,
-        wanted,
-        value: value.to_owned(),
-        allowed,
-    }
 }

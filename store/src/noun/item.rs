@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sallyport_domain::declared::{Declaration, NounKind, SecretSource, TextSource, User};
+use sallyport_domain::declared::{
+    AccessPolicy, Account, Application, Declaration, NounKind, SecretSource, TextSource, User,
+};
 use sallyport_domain::scope::ScopePath;
 use serde::Serialize;
 use serde_json::Value;
@@ -68,22 +70,7 @@ pub(super) fn items(declaration: &Declaration) -> Result<Vec<Item>, ApplyError> 
         items.push(item.naming("members", NounKind::User, &group.members));
     }
     for application in &declaration.applications {
-        let kind = NounKind::Application;
-        let mut item = Item::new(
-            kind,
-            &application.name,
-            Some(&application.scope),
-            application,
-        )?;
-        if let Some(key) = secret(
-            kind,
-            &application.name,
-            "api_key",
-            application.api_key.as_ref(),
-        )? {
-            item.proof = Proof::ApiKey(key);
-        }
-        items.push(item);
+        items.push(application_item(application)?);
     }
     for host in &declaration.hosts {
         let mut item = Item::new(NounKind::Host, &host.name, Some(&host.scope), host)?;
@@ -91,25 +78,7 @@ pub(super) fn items(declaration: &Declaration) -> Result<Vec<Item>, ApplyError> 
         items.push(item);
     }
     for account in &declaration.accounts {
-        let (kind, name) = (NounKind::Account, account.full_name());
-        let mut item = Item::new(kind, &name, None, account)?;
-        if let Some(given) = &account.secret {
-            item.proof = Proof::Account {
-                password: secret(kind, &name, "secret.password", given.password.as_ref())?,
-                private_key: secret(
-                    kind,
-                    &name,
-                    "secret.private_key",
-                    given.private_key.as_ref(),
-                )?,
-            };
-        }
-        let host = std::slice::from_ref(&account.host);
-        items.push(item.naming("host", NounKind::Host, host).naming(
-            "owners",
-            NounKind::User,
-            &account.owners,
-        ));
+        items.push(account_item(account)?);
     }
     for activity in &declaration.activities {
         items.push(Item::new(
@@ -128,21 +97,7 @@ pub(super) fn items(declaration: &Declaration) -> Result<Vec<Item>, ApplyError> 
         )?);
     }
     for policy in &declaration.access_policies {
-        let item = Item::new(
-            NounKind::AccessPolicy,
-            &policy.name,
-            Some(&policy.scope),
-            policy,
-        )?;
-        let profile = std::slice::from_ref(&policy.connection_profile);
-        items.push(
-            item.naming("users", NounKind::User, &policy.users)
-                .naming("groups", NounKind::Group, &policy.groups)
-                .naming("applications", NounKind::Application, &policy.applications)
-                .naming("hosts", NounKind::Host, &policy.hosts)
-                .naming("activities", NounKind::Activity, &policy.activities)
-                .naming("connection_profile", NounKind::ConnectionProfile, profile),
-        );
+        items.push(policy_item(policy)?);
     }
     declared_once(&items)?;
     Ok(items)
@@ -209,6 +164,47 @@ fn user_item(user: &User) -> Result<Item, ApplyError> {
         item.proof = Proof::Password(password);
     }
     Ok(item)
+}
+
+fn application_item(application: &Application) -> Result<Item, ApplyError> {
+    let (kind, name) = (NounKind::Application, &application.name);
+    let mut item = Item::new(kind, name, Some(&application.scope), application)?;
+    if let Some(key) = secret(kind, name, "api_key", application.api_key.as_ref())? {
+        item.proof = Proof::ApiKey(key);
+    }
+    Ok(item)
+}
+
+fn account_item(account: &Account) -> Result<Item, ApplyError> {
+    let (kind, name) = (NounKind::Account, account.full_name());
+    let mut item = Item::new(kind, &name, None, account)?;
+    if let Some(given) = &account.secret {
+        item.proof = Proof::Account {
+            password: secret(kind, &name, "secret.password", given.password.as_ref())?,
+            private_key: secret(
+                kind,
+                &name,
+                "secret.private_key",
+                given.private_key.as_ref(),
+            )?,
+        };
+    }
+    let host = std::slice::from_ref(&account.host);
+    Ok(item
+        .naming("host", NounKind::Host, host)
+        .naming("owners", NounKind::User, &account.owners))
+}
+
+fn policy_item(policy: &AccessPolicy) -> Result<Item, ApplyError> {
+    let kind = NounKind::AccessPolicy;
+    let profile = std::slice::from_ref(&policy.connection_profile);
+    Ok(Item::new(kind, &policy.name, Some(&policy.scope), policy)?
+        .naming("users", NounKind::User, &policy.users)
+        .naming("groups", NounKind::Group, &policy.groups)
+        .naming("applications", NounKind::Application, &policy.applications)
+        .naming("hosts", NounKind::Host, &policy.hosts)
+        .naming("activities", NounKind::Activity, &policy.activities)
+        .naming("connection_profile", NounKind::ConnectionProfile, profile))
 }
 
 /// Type and body of an SSH public key line; `None` if it is none. The comment does not matter.

@@ -1,6 +1,7 @@
 //! The declared nouns: applied, listed, removed, locked.
 
 mod apply;
+mod check;
 mod item;
 mod list;
 mod lock;
@@ -126,11 +127,24 @@ pub(crate) async fn find(
     row.map(read).transpose()
 }
 
-/// Every name of that kind.
-pub(crate) async fn names(tx: &mut Tx, kind: NounKind) -> Result<Vec<String>, StoreError> {
-    let rows = sqlx::query("SELECT name FROM noun WHERE kind = $1 ORDER BY name")
+/// The names of that kind that lie in `reach`.
+pub(crate) async fn names(
+    tx: &mut Tx,
+    kind: NounKind,
+    reach: &ScopePath,
+) -> Result<Vec<String>, StoreError> {
+    let rows = sqlx::query("SELECT name, scope FROM noun WHERE kind = $1 ORDER BY name")
         .bind(kind.as_str())
         .fetch_all(&mut **tx)
         .await?;
-    rows.iter().map(|row| row.text("name")).collect()
+    let mut names = Vec::with_capacity(rows.len());
+    for row in rows {
+        let scope: ScopePath = row.word("scope")?;
+        // Activities and profiles belong to everybody.
+        let shared = matches!(kind, NounKind::Activity | NounKind::ConnectionProfile);
+        if shared || reach.contains(&scope) {
+            names.push(row.text("name")?);
+        }
+    }
+    Ok(names)
 }

@@ -1,20 +1,20 @@
 //! The audit trail: append-only, chained, written in the transaction that made the change.
 
+mod list;
+
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
-use sallyport_domain::role::Act;
 use sallyport_domain::scope::ScopePath;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::any::AnyRow;
 
+use self::list::{COLUMNS, read};
 use crate::error::StoreError;
-use crate::listing::{Filter, Listing, RowStream, SortKey, order};
 use crate::open::Store;
-use crate::query::{ListQuery, Page};
 use crate::sql::{Columns, Lock, Tx, clean, json, lock, micros};
-use crate::who::{Author, Viewer};
+use crate::who::Author;
 
 /// What an act was about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,84 +213,6 @@ async fn insert(tx: &mut Tx, entry: &AuditEntry) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn read(row: &AnyRow) -> Result<AuditEntry, StoreError> {
-    Ok(AuditEntry {
-        seq: row.int("seq")?,
-        at: row.time("at")?,
-        user: row.text("user_name")?,
-        first_name: row.text("first_name")?,
-        last_name: row.text("last_name")?,
-        email: row.text("email")?,
-        identity_provider: row.text("identity_provider")?,
-        ip: row.text("ip")?,
-        session: row.text("session_id")?,
-        action: row.text("action")?,
-        object_kind: row.text("object_kind")?,
-        object_name: row.text("object_name")?,
-        object_id: row.text("object_id")?,
-        scope: row.word("scope")?,
-        before: row.json("before")?,
-        after: row.json("after")?,
-        previous: row.text("previous")?,
-        hash: row.text("hash")?,
-    })
-}
-
-const COLUMNS: &str =
-    "seq, at, user_name, first_name, last_name, email, identity_provider, ip, session_id, action,
-    object_kind, object_name, object_id, scope, before, after, previous, hash";
-
-const SORT: &[SortKey] = &[
-    SortKey {
-        name: "at",
-        sql: "at",
-    },
-    SortKey {
-        name: "seq",
-        sql: "seq",
-    },
-    SortKey {
-        name: "user",
-        sql: "user_name",
-    },
-    SortKey {
-        name: "first_name",
-        sql: "first_name",
-    },
-    SortKey {
-        name: "last_name",
-        sql: "last_name",
-    },
-    SortKey {
-        name: "email",
-        sql: "email",
-    },
-    SortKey {
-        name: "identity_provider",
-        sql: "identity_provider",
-    },
-    SortKey {
-        name: "ip",
-        sql: "ip",
-    },
-    SortKey {
-        name: "action",
-        sql: "action",
-    },
-    SortKey {
-        name: "object_kind",
-        sql: "object_kind",
-    },
-    SortKey {
-        name: "object_name",
-        sql: "object_name",
-    },
-    SortKey {
-        name: "scope",
-        sql: "scope",
-    },
-];
-
 impl Store {
     /// Records an act that changes nothing in the store: a join, a view, an export, a download.
     pub async fn audit(
@@ -310,27 +232,6 @@ impl Store {
         };
         record(&mut tx, self, by, deed, now).await?;
         self.commit(tx, &[]).await
-    }
-
-    /// Entries about what lies in the viewer's scope, newest first; none for who is neither auditor nor administrator.
-    ///
-    /// # Errors
-    /// [`StoreError::UnknownSort`].
-    pub async fn list_audit(
-        &self,
-        viewer: &Viewer,
-        query: &ListQuery,
-    ) -> Result<Page<AuditEntry>, StoreError> {
-        self.page(listing(viewer, query)?, query, read).await
-    }
-
-    /// The same entries, all of them.
-    pub fn export_audit(
-        &self,
-        viewer: &Viewer,
-        query: &ListQuery,
-    ) -> Result<RowStream<AuditEntry>, StoreError> {
-        self.export(listing(viewer, query)?, read)
     }
 
     /// Checks every link of the chain, from the first entry to the last.
@@ -378,42 +279,4 @@ fn fault(row: &AnyRow, expected: i64, head: &str) -> Result<Option<String>, Stor
         ));
     }
     Ok(None)
-}
-
-fn listing(viewer: &Viewer, query: &ListQuery) -> Result<Listing, StoreError> {
-    let mut filter = Filter::default();
-    if viewer.may(Act::ReadAudit) {
-        let within = filter.within("scope", &viewer.scope);
-        filter.and(within);
-    } else {
-        filter.nothing();
-    }
-    filter.equal("user_name", query.user.as_deref());
-    if let Some(action) = &query.action {
-        let same = filter.text(action.as_str());
-        let kinds = filter.text(format!("{action}."));
-        let length = action.chars().count() + 1;
-        filter.and(format!(
-            "(action = {same} OR substr(action, 1, {length}) = {kinds})"
-        ));
-    }
-    if let Some(session) = &query.session {
-        let session = filter.text(session.as_str());
-        filter.and(format!("(object_id = {session} OR session_id = {session})"));
-    }
-    if let Some(from) = query.from {
-        let from = filter.int(micros(from));
-        filter.and(format!("at >= {from}"));
-    }
-    if let Some(to) = query.to {
-        let to = filter.int(micros(to));
-        filter.and(format!("at <= {to}"));
-    }
-    filter.search(&["search"], &query.q);
-    Ok(Listing {
-        columns: COLUMNS,
-        from: "audit",
-        filter,
-        order: order(&query.sort, "-seq", SORT, "seq")?,
-    })
 }
