@@ -32,7 +32,8 @@ build() {
     scripts/deps.sh run
     [ -z "${SALLYPORT_BINARY:-}" ] || return 0
     patches/apply.sh
-    cargo build --release --quiet --bin sallyport
+    echo "building (a few minutes the first time)…"
+    cargo build --release --bin sallyport
 }
 
 # The target: an OpenSSH server of an unprivileged user, on loopback. Such a server can let in only its own user, and

@@ -24,6 +24,8 @@ struct State {
     writer: Option<TapeWriter>,
     /// Bytes that could not be written since the last record (best effort only).
     gap: u64,
+    /// Bytes that could not be written and are not in the log yet.
+    unreported: u64,
 }
 
 impl Tape {
@@ -32,7 +34,11 @@ impl Tape {
         let path = writer.as_ref().map(|writer| writer.path().to_owned());
         Self {
             mode,
-            state: Mutex::new(State { writer, gap: 0 }),
+            state: Mutex::new(State {
+                writer,
+                gap: 0,
+                unreported: 0,
+            }),
             path,
         }
     }
@@ -55,6 +61,7 @@ impl Tape {
         let State {
             writer: Some(writer),
             gap,
+            unreported,
         } = &mut *state
         else {
             return Ok(());
@@ -74,9 +81,16 @@ impl Tape {
             (Err(error), RecordingMode::Strict) => Err(RecordingLost(error.to_string())),
             (Err(_), RecordingMode::BestEffort | RecordingMode::Off) => {
                 *gap += bytes as u64;
+                *unreported += bytes as u64;
                 Ok(())
             }
         }
+    }
+
+    /// Bytes that passed unrecorded since the last call, for the session's log.
+    pub fn take_gap(&self) -> Option<u64> {
+        let bytes = std::mem::take(&mut self.state().unreported);
+        (bytes > 0).then_some(bytes)
     }
 
     /// Puts a fact on the time line.

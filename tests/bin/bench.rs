@@ -180,7 +180,7 @@ fn bulk(plan: &Plan, ways: &[Subject], target: &Target, numbers: &mut Numbers) {
                 let before = way.cpu();
                 run();
                 // What a child has used counts when it has ended.
-                std::thread::sleep(std::time::Duration::from_millis(50));
+                std::thread::sleep(std::time::Duration::from_millis(300));
                 if let (Some(before), Some(after)) = (before, way.cpu()) {
                     numbers.add(row, way, (after - before) / gib(mib));
                 }

@@ -69,6 +69,7 @@ pub fn serve(listen: u16, target: u16, user: String, target_key: PathBuf) {
             window_release: WindowRelease::OnConsumption,
             maximum_packet_size: 32 << 10,
             preferred: preferred(),
+            auth_rejection_time_initial: Some(std::time::Duration::ZERO),
             ..russh::server::Config::default()
         });
         while let Ok((socket, _)) = listener.accept().await {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use rand::Rng;
 use sallyport_recorder::verify;
-use sallyport_tests::harness::{Daemon, Gateway, recorded_output, run, tapes, wait_until};
+use sallyport_tests::harness::{
+    Daemon, Gateway, eventually, recorded_output, run, tapes, wait_until,
+};
 use serde_json::json;
 
 use super::{SOON, events, text};
@@ -60,18 +62,12 @@ fn nothing_the_client_saw_is_missing_after_kill_9() {
             "finishing it must lose nothing"
         );
         let api = admin();
-        let session = api
-            .get(&format!("/api/v1/sessions/{}", text(&session, "id")))
-            .expect(200)
-            .json();
-        assert_eq!(
-            (
-                text(&session, "close_code"),
-                session["ended_at"].is_string()
-            ),
-            ("node_lost", true),
-            "{session:#}"
-        );
+        let path = format!("/api/v1/sessions/{}", text(&session, "id"));
+        let session = eventually("the lost session has ended", Duration::from_secs(5), || {
+            let session = api.get(&path).expect(200).json();
+            session["ended_at"].is_string().then_some(session)
+        });
+        assert_eq!(text(&session, "close_code"), "node_lost", "{session:#}");
         let log = events(&api, text(&session, "id"));
         assert!(
             log.iter()

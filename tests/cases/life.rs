@@ -256,7 +256,10 @@ fn a_session_made_through_the_api_is_entered_twice_and_then_ended() {
         .post(&format!("/api/v1/sessions/{id}/end"), json!({}))
         .expect(200);
     live.wait_closed(Duration::from_secs(2));
-    let session = show();
+    let session = eventually("it has ended", SOON, || {
+        let session = show();
+        session["ended_at"].is_string().then_some(session)
+    });
     assert_eq!(
         (text(&session, "status"), text(&session, "close_code")),
         ("Completed", "user")

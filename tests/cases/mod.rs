@@ -20,6 +20,7 @@ mod what_passes;
 
 use std::time::Duration;
 
+use sallyport_tests::harness::Api;
 use serde_json::Value;
 
 /// Long enough for anything that should happen at once, on a busy machine.
@@ -59,12 +60,10 @@ fn noise(len: usize, seed: u64) -> Vec<u8> {
 
 /// The codes of a session's events, oldest first.
 #[track_caller]
-fn events(api: &crate::cases::Api, session: &str) -> Vec<Value> {
+fn events(api: &Api, session: &str) -> Vec<Value> {
     let list = api
         .get(&format!("/api/v1/sessions/{session}/events?page_size=100"))
         .expect(200)
         .json();
     items(&list).clone()
 }
-
-use sallyport_tests::harness::Api;

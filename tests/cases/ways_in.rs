@@ -111,10 +111,11 @@ fn refusals_say_why_at_the_prompt() {
         ),
         (
             "alice+shell+web+nosuchpolicy",
-            &["no access policy lets you reach web"],
+            &["no access policy nosuchpolicy", "web-standard"],
         ),
         ("alice+nosecret", &["no credential"]),
         ("alice+badcred", &["refused the stored credential"]),
+        ("alice+filesonly", &["does not allow exec"]),
         ("alice+a+b+c+d+e", &["is not a connect string"]),
         ("alice", &["name a host"]),
         ("alice+", &["alice+"]),

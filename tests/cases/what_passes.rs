@@ -337,7 +337,7 @@ fn an_activity_allows_only_its_rights() {
         SOON,
     )
     .failed();
-    assert!(shell.err.contains("shell request failed"), "{}", shell.err);
+    assert!(shell.err.contains("does not allow shell"), "{}", shell.err);
     assert_eq!(
         gateway
             .ssh("alice+commandsonly")

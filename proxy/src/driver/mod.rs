@@ -162,6 +162,7 @@ impl Driver {
         if typed {
             self.feed(Input::HumanInput).await;
         }
+        self.report_gaps();
         let now = Utc::now();
         if self.wake_at.is_some_and(|at| at <= now) {
             self.wake_at = None;
@@ -257,6 +258,7 @@ impl Driver {
         cause: sallyport_domain::session::DisconnectCause,
         at: DateTime<Utc>,
     ) {
+        self.report_gaps();
         if let Some(connection) = self.connections.remove(&id) {
             let (bytes_in, bytes_out) = connection.traffic();
             let cause = effects::cause_code(&cause).to_owned();
@@ -293,6 +295,19 @@ impl Driver {
             cause,
         })
         .await;
+    }
+
+    /// What passed unrecorded (best effort only) is in the log within a second.
+    fn report_gaps(&mut self) {
+        let gaps: Vec<Event> = self
+            .connections
+            .values()
+            .filter_map(|connection| Some((connection.id, connection.tape.take_gap()?)))
+            .map(|(connection, bytes)| Event::RecordingGap { connection, bytes })
+            .collect();
+        for gap in gaps {
+            self.note(gap);
+        }
     }
 
     /// An event that is on the tape already, or has no tape.
