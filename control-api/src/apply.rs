@@ -25,13 +25,14 @@ pub async fn apply(
     caller: Caller,
     State(api): State<Api>,
     params: Params,
-    Body(declaration): Body<Declaration>,
+    body: Body<Declaration>,
 ) -> Result<Json<Applied>, Problem> {
     caller.require(Act::WriteNouns)?;
     let dry_run = params
         .known(&["dry_run"], &[])?
         .read("dry_run", "true or false")?
         .unwrap_or(false);
+    let declaration = body.read()?;
     sources::resolved(&declaration)?;
     let changes = api
         .store

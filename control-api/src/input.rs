@@ -1,5 +1,7 @@
 //! What comes in: JSON bodies and query parameters, with complaints that say where and what is allowed.
 
+use std::convert::Infallible;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -17,36 +19,44 @@ const SMALL_BODY: usize = 64 * 1024;
 /// Longest wait for a whole body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A JSON body.
+/// A JSON body, not looked at yet: rights come first, and what is wrong with the body is nobody's
+/// business who has none.
 #[derive(Debug)]
-pub struct Body<T>(pub T);
+pub struct Body<T> {
+    received: Result<(Option<String>, Bytes), Problem>,
+    shape: PhantomData<fn() -> T>,
+}
 
-/// A JSON body that may be left out.
-#[derive(Debug)]
-pub struct MaybeBody<T>(pub T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let media_type = media_type(request.headers());
-        let bytes = read(request, state).await?;
+impl<T: DeserializeOwned> Body<T> {
+    /// Reads it. Call this after the caller's rights were checked.
+    pub fn read(self) -> Result<T, Problem> {
+        let (media_type, bytes) = self.received?;
         require_json(media_type)?;
-        parse(&bytes).map(Self)
+        parse(&bytes)
+    }
+
+    /// Reads it; one that was left out is the default.
+    pub fn read_or_default(self) -> Result<T, Problem>
+    where
+        T: Default,
+    {
+        match &self.received {
+            Ok((_, bytes)) if bytes.is_empty() => Ok(T::default()),
+            Ok(_) | Err(_) => self.read(),
+        }
     }
 }
 
-impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for MaybeBody<T> {
-    type Rejection = Problem;
+impl<T, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Infallible;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
         let media_type = media_type(request.headers());
-        let bytes = read(request, state).await?;
-        if bytes.is_empty() {
-            return Ok(Self(T::default()));
-        }
-        require_json(media_type)?;
-        parse(&bytes).map(Self)
+        let received = read(request, state).await.map(|bytes| (media_type, bytes));
+        Ok(Self {
+            received,
+            shape: PhantomData,
+        })
     }
 }
 

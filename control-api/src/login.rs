@@ -54,13 +54,13 @@ pub struct LoggedIn {
 pub async fn login(
     State(api): State<Api>,
     Source(source): Source,
-    Body(request): Body<LoginRequest>,
+    body: Body<LoginRequest>,
 ) -> Result<Response, Problem> {
     let LoginRequest {
         username,
         password,
         _otp: _,
-    } = request;
+    } = body.read()?;
     let identity = check(&api, source, LOGIN, &username, &Zeroizing::new(password)).await?;
     let now = api.now();
     let expires_at = now + TimeDelta::from_std(api.token_lifetime).unwrap_or(TimeDelta::MAX);
@@ -107,13 +107,14 @@ pub async fn change_password(
     Newcomer(caller): Newcomer,
     State(api): State<Api>,
     Source(source): Source,
-    Body(change): Body<PasswordChange>,
+    body: Body<PasswordChange>,
 ) -> Result<StatusCode, Problem> {
     if caller.identity.application {
         return Err(Problem::conflict(
             "an application has an API key and no password",
         ));
     }
+    let change = body.read()?;
     let (current, new) = (
         Zeroizing::new(change.current_password),
         Zeroizing::new(change.new_password),

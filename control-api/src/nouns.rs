@@ -118,9 +118,10 @@ pub async fn put<T: Noun>(
     caller: Caller,
     State(api): State<Api>,
     Path(name): Path<String>,
-    Body(noun): Body<T>,
+    body: Body<T>,
 ) -> Result<(StatusCode, Json<NounRow>), Problem> {
     caller.require(Act::WriteNouns)?;
+    let noun = body.read()?;
     if noun.name() != name {
         let told = format!(
             "the body declares `{}`, the path says `{name}`: they must be the same",

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::caller::Caller;
-use crate::input::MaybeBody;
+use crate::input::Body;
 use crate::nouns::visible;
 use crate::problem::Problem;
 use crate::sessions::control::{OneOfMany, all_of};
@@ -42,10 +42,11 @@ pub async fn lock(
     caller: Caller,
     State(api): State<Api>,
     Path(name): Path<String>,
-    MaybeBody(lock): MaybeBody<UserLock>,
+    body: Body<UserLock>,
 ) -> Result<Json<UserLocked>, Problem> {
     caller.require(Act::WriteNouns)?;
     visible(&caller, &api, NounKind::User, &name).await?;
+    let lock = body.read_or_default()?;
     if name == caller.viewer.name {
         return Err(Problem::conflict(
             "you cannot lock yourself: nobody might be left to unlock you",
@@ -76,10 +77,11 @@ pub async fn unlock(
     caller: Caller,
     State(api): State<Api>,
     Path(name): Path<String>,
-    MaybeBody(unlock): MaybeBody<UserUnlock>,
+    body: Body<UserUnlock>,
 ) -> Result<Json<UserLocked>, Problem> {
     caller.require(Act::WriteNouns)?;
     visible(&caller, &api, NounKind::User, &name).await?;
+    let unlock = body.read_or_default()?;
     api.store
         .set_user_locked(&caller.author, &name, false, &unlock.reason, api.now())
         .await?;

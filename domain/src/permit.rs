@@ -41,7 +41,10 @@ impl Permit {
         if self.rights.contains(&right) {
             Ok(Granted(right))
         } else {
-            Err(Refusal::RightMissing { right, activity: self.activity.clone() })
+            Err(Refusal::RightMissing {
+                right,
+                activity: self.activity.clone(),
+            })
         }
     }
 

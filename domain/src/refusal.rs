@@ -9,7 +9,9 @@ use crate::right::Right;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Not a connect string.
-    #[error("`{given}` is not a connect string ({problem}); write alice+host, or alice+activity+host+policy+notes")]
+    #[error(
+        "`{given}` is not a connect string ({problem}); write alice+host, or alice+activity+host+policy+notes"
+    )]
     BadConnectString {
         /// What came.
         given: String,
@@ -29,7 +31,9 @@ pub enum Refusal {
         host: String,
     },
     /// No such host, or none that this user may know of: the same words for both.
-    #[error("no access policy lets you reach {host}; check the name, or ask an administrator for access")]
+    #[error(
+        "no access policy lets you reach {host}; check the name, or ask an administrator for access"
+    )]
     NoPolicy {
         /// What was asked for.
         host: String,
@@ -127,7 +131,9 @@ pub enum Refusal {
         error: String,
     },
     /// The target showed another key than the pinned one.
-    #[error("the host key of {host} has changed; the connection is blocked. If the change is right, an administrator must pin the new key")]
+    #[error(
+        "the host key of {host} has changed; the connection is blocked. If the change is right, an administrator must pin the new key"
+    )]
     HostKeyMismatch {
         /// Which host.
         host: String,

@@ -11,7 +11,9 @@ pub struct ScopePath(String);
 
 /// Why a text is no scope path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a scope path: write names of letters, digits, `-`, `_` and `.`, joined by `/`")]
+#[error(
+    "`{0}` is not a scope path: write names of letters, digits, `-`, `_` and `.`, joined by `/`"
+)]
 pub struct BadScopePath(String);
 
 impl ScopePath {
@@ -40,7 +42,9 @@ impl TryFrom<String> for ScopePath {
     fn try_from(path: String) -> Result<Self, BadScopePath> {
         let name = |part: &str| {
             !part.is_empty()
-                && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+                && part
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
         };
         if path.is_empty() || path.split('/').all(name) {
             Ok(Self(path))
@@ -80,7 +84,11 @@ mod tests {
             ("acme/berlin", "acme", false),
             ("acme/berlin", "acme/paris", false),
         ] {
-            assert_eq!(scope(above).contains(&scope(below)), contains, "{above} over {below}");
+            assert_eq!(
+                scope(above).contains(&scope(below)),
+                contains,
+                "{above} over {below}"
+            );
         }
     }
 

@@ -15,7 +15,7 @@ use crate::hint::{self, Hint};
 use crate::migrate;
 use crate::password::Passwords;
 use crate::sql::Tx;
-use crate::vault::VaultKey;
+use crate::vault::{VaultError, VaultKey};
 
 /// The store. Clones share one set of connections.
 #[derive(Clone)]
@@ -117,9 +117,25 @@ impl Store {
             name,
             listener,
         };
-        Ok(Self {
+        let store = Self {
             inner: Arc::new(inner),
-        })
+        };
+        store.check_vault_key().await?;
+        Ok(store)
+    }
+
+    /// A vault sealed with another key must not be written to with this one.
+    async fn check_vault_key(&self) -> Result<(), StoreError> {
+        let this = self.inner.vault.id();
+        let other =
+            sqlx::query_scalar::<_, String>("SELECT key_id FROM secret WHERE key_id <> $1 LIMIT 1")
+                .bind(this.clone())
+                .fetch_optional(&self.inner.reader)
+                .await?;
+        match other {
+            None => Ok(()),
+            Some(sealed_with) => Err(VaultError::OtherKey { sealed_with, this }.into()),
+        }
     }
 
     /// Closes every connection; what is under way is finished first.

@@ -2,6 +2,7 @@
 //!
 //! `bench [--quick] [--gateway user@host:port --gateway-key FILE]`
 
+mod cpu;
 mod measure;
 mod relay;
 mod subjects;
@@ -177,12 +178,10 @@ fn bulk(plan: &Plan, ways: &[Subject], target: &Target, numbers: &mut Numbers) {
         for way in ways {
             let gib = |mib: usize| mib as f64 / 1024.0;
             let mut costs = |row: usize, mib: usize, run: &mut dyn FnMut()| {
-                let before = way.cpu();
+                let count = way.cpu();
                 run();
-                // What a child has used counts when it has ended.
-                std::thread::sleep(std::time::Duration::from_millis(300));
-                if let (Some(before), Some(after)) = (before, way.cpu()) {
-                    numbers.add(row, way, (after - before) / gib(mib));
+                if let Some(count) = count {
+                    numbers.add(row, way, count.stop() / gib(mib));
                 }
             };
             let mut speeds = [0.0; 6];

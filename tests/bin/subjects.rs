@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
+use crate::cpu::CpuCount;
 use sallyport_tests::harness::{Daemon, Gateway, KEY_ACCOUNT, Target, free_port, tool, wait_until};
 
 /// The cipher on every leg.
@@ -33,17 +34,9 @@ impl Subject {
         ssh
     }
 
-    /// CPU seconds so far, with those of children that have ended.
-    pub fn cpu(&self) -> Option<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid?)).ok()?;
-        let fields: Vec<f64> = stat
-            .rsplit(')')
-            .next()?
-            .split_whitespace()
-            .map(|field| field.parse().unwrap_or(0.0))
-            .collect();
-        // utime, stime, cutime, cstime: fields 14 to 17, in hundredths of a second.
-        Some(fields.get(11..15)?.iter().sum::<f64>() / 100.0)
+    /// Begins to count CPU seconds, of its process and all that it starts.
+    pub fn cpu(&self) -> Option<CpuCount> {
+        self.pid.map(CpuCount::start)
     }
 
     /// Resident memory in KiB.
@@ -75,6 +68,8 @@ fn words(port: u16, user: &str, key: &str) -> Vec<String> {
         "IdentityAgent=none",
         "HostName=127.0.0.1",
         &format!("Ciphers={CIPHER}"),
+        // Or the time to connect would tell which key exchange was agreed on, and nothing else.
+        "KexAlgorithms=curve25519-sha256",
     ] {
         words.extend(["-o".to_owned(), option.to_owned()]);
     }

@@ -1,13 +1,14 @@
 //! `kill -9`, restarts, SIGTERM: what the client saw is on the tape, and every session ends with its reason.
 
 use std::fs;
+use std::io::Write;
 use std::process::Stdio;
 use std::time::Duration;
 
 use rand::Rng;
 use sallyport_recorder::verify;
 use sallyport_tests::harness::{
-    Daemon, Gateway, eventually, recorded_output, run, tapes, wait_until,
+    Daemon, Gateway, eventually, recorded_input, recorded_output, run, tapes, wait_until,
 };
 use serde_json::json;
 
@@ -198,4 +199,51 @@ fn two_kills_in_a_row_are_as_good_as_one() {
     assert!(report.is_whole() && report.finished(), "{report:?}");
     gateway.ssh("alice+web").exec("true").ok();
     run(gateway.cli("admin", &["audit", "verify"]), SOON).ok();
+}
+
+#[test]
+fn nothing_the_target_got_is_missing_after_kill_9() {
+    let gateway = Gateway::start();
+    for round in 0..3 {
+        let folder = gateway.target().folder();
+        let got = folder.path().join("got");
+        let mut client = gateway
+            .ssh("alice+web")
+            .command(&format!("cat >{}", got.display()));
+        client
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut client = Daemon::spawn(client);
+        let mut input = client.child().stdin.take().unwrap();
+        let feeder = std::thread::spawn(move || {
+            // Stays below what is recorded in full.
+            for line in 0..150_000u32 {
+                if writeln!(input, "round {round} line {line}").is_err() {
+                    return;
+                }
+                if line % 500 == 0 {
+                    std::thread::sleep(Duration::from_millis(3));
+                }
+            }
+        });
+        wait_until("input arrives", SOON, || {
+            fs::metadata(&got).is_ok_and(|file| file.len() > 0)
+        });
+        std::thread::sleep(Duration::from_millis(rand::rng().random_range(10..500)));
+        gateway.kill();
+        client.wait(SOON).expect("the client notices");
+        feeder.join().unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        let got = fs::read(&got).unwrap();
+        let (held, masked) = recorded_input(&tapes(gateway.data()).pop().unwrap());
+        assert_eq!(masked, 0, "a command's input is no password prompt");
+        assert!(
+            !got.is_empty() && held.starts_with(&got),
+            "round {round}: the target got {} bytes, the tape holds {}",
+            got.len(),
+            held.len()
+        );
+        gateway.launch();
+    }
 }

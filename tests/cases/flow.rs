@@ -248,3 +248,36 @@ fn a_lock_during_transfers_outlives_keep_alives() {
         one.join().unwrap();
     }
 }
+
+#[test]
+fn nothing_is_left_behind_by_sessions_that_ended() {
+    let gateway = Gateway::start();
+    let round = |count: usize| {
+        for n in 0..count {
+            match n % 4 {
+                0 => drop(gateway.ssh("alice+nowhere").exec("true").failed()),
+                1 => drop(gateway.ssh("alice+web").terminal("true").output()),
+                _ => drop(
+                    gateway
+                        .ssh("alice+web")
+                        .exec_with("cat", vec![7; 300_000])
+                        .ok(),
+                ),
+            }
+        }
+    };
+    let list = || gateway.api("bob").get("/api/v1/sessions?open=true").json()["total"].clone();
+    round(40);
+    wait_until("all have ended", SOON, || list() == 0);
+    let (files, memory) = (gateway.open_files(), gateway.rss_kib());
+    round(80);
+    wait_until("all have ended", SOON, || list() == 0);
+    wait_until("all files are closed", SOON, || {
+        gateway.open_files() <= files + 3
+    });
+    let after = gateway.rss_kib();
+    assert!(
+        after < memory + 12 * 1024,
+        "{memory} KiB grew to {after} KiB"
+    );
+}

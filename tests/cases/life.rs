@@ -322,3 +322,22 @@ fn an_api_session_nobody_enters_ends_at_its_deadline() {
         ("Completed", "deadline")
     );
 }
+
+#[test]
+fn a_policy_that_is_taken_away_ends_what_it_allowed() {
+    let gateway = Gateway::start();
+    let admin = gateway.api("bob");
+    let (gone, stays) = (gateway.shell("alice+web"), gateway.shell("alice+effort"));
+    let removed = admin.request("DELETE", "/api/v1/access-policies/web-standard", None);
+    assert!([200, 204].contains(&removed.status), "{}", removed.text());
+    gone.wait_closed(SOON);
+    assert!(
+        gone.output().contains("no longer allowed"),
+        "{:?}",
+        gone.output()
+    );
+    assert_eq!(text(&ended(&gateway, "web"), "close_code"), "policy");
+    stays.line("echo stays-$((40+2))");
+    stays.wait_screen("stays-42", SOON);
+    gateway.ssh("alice+web").exec("true").failed();
+}

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{SOON, items, text};
 
 /// A secret in every form in which it could lie about.
-fn forms(secret: &[u8]) -> Vec<(String, Vec<u8>)> {
+fn forms(secret: &[u8]) -> Vec<Form> {
     let mut forms = vec![
         ("raw".to_owned(), secret.to_vec()),
         ("hex".to_owned(), hex::encode(secret).into_bytes()),
@@ -37,8 +37,11 @@ fn forms(secret: &[u8]) -> Vec<(String, Vec<u8>)> {
     forms
 }
 
+/// A form's name and its bytes.
+type Form = (String, Vec<u8>);
+
 struct Search {
-    secrets: Vec<(String, Vec<(String, Vec<u8>)>)>,
+    secrets: Vec<(String, Vec<Form>)>,
     found: Vec<String>,
     searched: usize,
 }
@@ -290,4 +293,15 @@ fn every_use_of_a_credential_is_an_event() {
     ] {
         assert!(said.contains(part), "{part} is missing in {said}");
     }
+}
+
+#[test]
+fn a_crash_dumps_no_core() {
+    let gateway = Gateway::start();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", gateway.pid())).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"))
+        .unwrap_or_default();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
 }

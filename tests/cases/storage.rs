@@ -356,3 +356,49 @@ fn a_stopped_postgresql_lets_sessions_live_and_end_in_time() {
         },
     );
 }
+
+#[test]
+fn an_order_given_at_one_node_is_obeyed_by_another() {
+    let postgres = Postgres::start();
+    let node = || {
+        Gateway::builder()
+            .env("SALLYPORT_STORE_URL", &postgres.url())
+            .env("SALLYPORT_VAULT_KEY", &"5a".repeat(32))
+            .start()
+    };
+    let (first, second) = (node(), node());
+    let there = Tty::start(
+        first.ssh("alice+web").password_of("alice").terminal(""),
+        80,
+        24,
+    );
+    there.wait_for("$ ", SOON);
+    let here = second.api("bob");
+    let session = second.session_with(&here, "web", "Logged In");
+    let order = |verb: &str, body| {
+        let start = std::time::Instant::now();
+        here.post(
+            &format!("/api/v1/sessions/{}/{verb}", text(&session, "id")),
+            body,
+        )
+        .expect(200);
+        start.elapsed()
+    };
+    let took = order("lock", json!({ "title": "From elsewhere" }));
+    there.wait_screen("From elsewhere", SOON);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    order("unlock", json!({}));
+    order("terminate", json!({ "cancel": true }));
+    there.wait_closed(Duration::from_secs(1));
+    // A node that starts again takes nothing from the other.
+    let live = Tty::start(
+        first.ssh("alice+web").password_of("alice").terminal(""),
+        80,
+        24,
+    );
+    live.wait_for("$ ", SOON);
+    second.kill();
+    second.launch();
+    live.line("echo still-$((40+2))");
+    live.wait_screen("still-42", SOON);
+}

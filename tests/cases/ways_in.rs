@@ -287,3 +287,23 @@ fn a_locked_user_is_told_so_and_only_the_right_one() {
     run(gateway.cli("bob", &["users", "unlock", "alice"]), SOON).ok();
     gateway.ssh("alice+web").exec("true").ok();
 }
+
+#[test]
+fn those_who_knock_and_say_nothing_or_nonsense_harm_nobody() {
+    use std::io::Write;
+    let gateway = Gateway::start();
+    let knock = || std::net::TcpStream::connect(("127.0.0.1", gateway.ssh_port)).unwrap();
+    let silent: Vec<_> = (0..30).map(|_| knock()).collect();
+    for start in [
+        &b""[..],
+        b"SSH-2.0-noise\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"SSH-1.5-old\r\n",
+    ] {
+        let mut socket = knock();
+        let _ = socket.write_all(start);
+        let _ = socket.write_all(&super::noise(200_000, 11));
+    }
+    assert_eq!(gateway.ssh("alice+web").exec("echo in").ok().text(), "in\n");
+    drop(silent);
+}

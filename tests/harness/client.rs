@@ -35,8 +35,10 @@ impl Client {
 
     /// Logs in as `login` with the password of a user of the test world.
     pub async fn password(port: u16, login: &str, user: &str) -> Self {
-        let mut preferred = Preferred::default();
-        preferred.cipher = vec![cipher::AES_256_GCM].into();
+        let preferred = Preferred {
+            cipher: vec![cipher::AES_256_GCM].into(),
+            ..Preferred::default()
+        };
         let config = Arc::new(client::Config {
             preferred,
             ..client::Config::default()

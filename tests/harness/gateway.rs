@@ -393,6 +393,11 @@ impl Gateway {
             .unwrap_or(0)
     }
 
+    /// How many files, sockets among them, it has open.
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
+    }
+
     /// CPU time used so far, in seconds.
     pub fn cpu_seconds(&self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
@@ -415,14 +420,20 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        self.daemon().take();
+        let log = self.log();
         if std::thread::panicking() {
-            let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
             eprintln!("--- the gateway's log, last lines ---");
             for line in &lines[lines.len().saturating_sub(40)..] {
                 eprintln!("{line}");
             }
+        } else {
+            // A panic ends one session and no other, but it is a mistake all the same.
+            assert!(
+                !log.contains("panicked"),
+                "something in the gateway panicked:\n{log}"
+            );
         }
-        self.daemon().take();
     }
 }

@@ -73,7 +73,7 @@ impl Tty {
     /// Makes the terminal another size.
     pub fn resize(&self, cols: u16, rows: u16) {
         set_size(
-            &*self.keys.lock().unwrap_or_else(PoisonError::into_inner),
+            &self.keys.lock().unwrap_or_else(PoisonError::into_inner),
             cols,
             rows,
         );

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::orders::{Order, Prevent};
 use crate::caller::Caller;
 use crate::command::{self, CommandAnswer};
-use crate::input::{Body, MaybeBody};
+use crate::input::Body;
 use crate::problem::Problem;
 use crate::state::Api;
 
@@ -54,9 +54,10 @@ pub async fn one<O: Order>(
     caller: Caller,
     State(api): State<Api>,
     Path(id): Path<String>,
-    MaybeBody(order): MaybeBody<O>,
+    body: Body<O>,
 ) -> Result<Response, Problem> {
     let session = caller.session(&api, &id, O::ACT).await?;
+    let order = body.read_or_default()?;
     obey(&api, &caller, &session, &order).await
 }
 
@@ -64,9 +65,10 @@ pub async fn one<O: Order>(
 pub async fn many<O: Order>(
     caller: Caller,
     State(api): State<Api>,
-    Body(mut body): Body<Map<String, Value>>,
+    body: Body<Map<String, Value>>,
 ) -> Result<Json<Many>, Problem> {
     caller.require(O::ACT)?;
+    let mut body = body.read()?;
     let ids = ids(body.remove("ids"))?;
     let order: O = serde_json::from_value(Value::Object(body))
         .map_err(|error| Problem::unprocessable(error.to_string()))?;

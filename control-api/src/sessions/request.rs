@@ -74,10 +74,10 @@ pub struct Requested {
 pub async fn request(
     caller: Caller,
     State(api): State<Api>,
-    Body(body): Body<SessionRequest>,
+    body: Body<SessionRequest>,
 ) -> Result<Response, Problem> {
     caller.require(Act::UseSessions)?;
-    let request = readable(body)?;
+    let request = readable(body.read()?)?;
     let permit = match allowed(&api, &caller, &request).await? {
         Ok(permit) => permit,
         Err(refusal) => return Err(on_record(&api, &caller, refusal).await?),

@@ -560,7 +560,10 @@ fn what_is_not_among_the_ways_is_refused() {
     };
     for (activity, policy) in [("shell", "others"), ("", "gone")] {
         let got = refusal(&several(), &asking(activity, policy));
-        assert!(matches!(&got, Refusal::NoSuchPolicy { policy: named, .. } if named == policy), "{got:?}");
+        assert!(
+            matches!(&got, Refusal::NoSuchPolicy { policy: named, .. } if named == policy),
+            "{got:?}"
+        );
     }
     // Who has no way at all does not learn what activities there are.
     let stranger = but(|s| s.policies.clear());
