@@ -95,6 +95,7 @@ impl Store {
         } else {
             return Err(bad_url(url, "it begins with neither sqlite: nor postgres:"));
         };
+        check_vault_key(&reader, &vault).await?;
         let name = Uuid::now_v7().to_string();
         let (hints, _) = broadcast::channel(hint::KEPT);
         let listener = match dialect {
@@ -117,25 +118,9 @@ impl Store {
             name,
             listener,
         };
-        let store = Self {
+        Ok(Self {
             inner: Arc::new(inner),
-        };
-        store.check_vault_key().await?;
-        Ok(store)
-    }
-
-    /// A vault sealed with another key must not be written to with this one.
-    async fn check_vault_key(&self) -> Result<(), StoreError> {
-        let this = self.inner.vault.id();
-        let other =
-            sqlx::query_scalar::<_, String>("SELECT key_id FROM secret WHERE key_id <> $1 LIMIT 1")
-                .bind(this.clone())
-                .fetch_optional(&self.inner.reader)
-                .await?;
-        match other {
-            None => Ok(()),
-            Some(sealed_with) => Err(VaultError::OtherKey { sealed_with, this }.into()),
-        }
+        })
     }
 
     /// Closes every connection; what is under way is finished first.
@@ -219,6 +204,20 @@ fn options(connections: u32, setup: &'static str) -> AnyPoolOptions {
                 Ok(())
             })
         })
+}
+
+/// A vault sealed with another key must not be written to with this one.
+async fn check_vault_key(reader: &AnyPool, vault: &VaultKey) -> Result<(), StoreError> {
+    let this = vault.id();
+    let other =
+        sqlx::query_scalar::<_, String>("SELECT key_id FROM secret WHERE key_id <> $1 LIMIT 1")
+            .bind(this.clone())
+            .fetch_optional(reader)
+            .await?;
+    match other {
+        None => Ok(()),
+        Some(sealed_with) => Err(VaultError::OtherKey { sealed_with, this }.into()),
+    }
 }
 
 async fn open_sqlite(url: &str) -> Result<(AnyPool, AnyPool), StoreError> {
