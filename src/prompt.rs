@@ -20,8 +20,9 @@ pub fn ask(what: &str) -> Result<String, Failure> {
 
 /// Asks for a line that may not be seen.
 pub fn ask_secret(what: &str) -> Result<Zeroizing<String>, Failure> {
-    show(what)?;
+    // Before the question: whoever types ahead is not shown either.
     let quiet = Quiet::new();
+    show(what)?;
     let line = read_line();
     if quiet.is_some() {
         drop(quiet);

@@ -10,6 +10,7 @@ use sallyport_domain::permit::{Granted, Permit};
 use sallyport_domain::refusal::Refusal;
 use sallyport_domain::right::Right;
 use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::driver::{DriverHandle, Mail};
 use crate::gate::Gate;
@@ -36,6 +37,7 @@ pub struct Connection {
     bytes_out: AtomicU64,
     notices: broadcast::Sender<Arc<str>>,
     end: watch::Sender<Option<CloseReason>>,
+    ending: CancellationToken,
 }
 
 impl Connection {
@@ -60,6 +62,7 @@ impl Connection {
             bytes_out: AtomicU64::new(0),
             notices: broadcast::Sender::new(NOTICES),
             end: watch::Sender::new(None),
+            ending: CancellationToken::new(),
         }
     }
 
@@ -154,6 +157,7 @@ impl Connection {
 
     /// Asks the supervisor to end the connection; the first reason stays.
     pub fn cut(&self, reason: CloseReason) {
+        self.ending.cancel();
         self.end.send_if_modified(|end| {
             let first = end.is_none();
             if first {
@@ -161,6 +165,16 @@ impl Connection {
             }
             first
         });
+    }
+
+    /// Resolves when the end was asked for: nothing more is relayed, so that what is said about it gets through.
+    pub async fn ending(&self) {
+        self.ending.cancelled().await;
+    }
+
+    /// Was the end asked for?
+    pub fn is_ending(&self) -> bool {
+        self.ending.is_cancelled()
     }
 
     /// Why the connection was asked to end, if it was.

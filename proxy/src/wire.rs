@@ -3,7 +3,10 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -17,6 +20,35 @@ pub struct Wire {
     tcp: TcpStream,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     switch: CancellationToken,
+    pace: Pace,
+}
+
+/// When the peer last took something.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    zero: Instant,
+    /// Milliseconds after `zero`.
+    last: Arc<AtomicU64>,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self {
+            zero: Instant::now(),
+            last: Arc::default(),
+        }
+    }
+
+    fn took(&self) {
+        let now = u64::try_from(self.zero.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(now, Ordering::Relaxed);
+    }
+
+    /// For how long the peer has taken nothing.
+    pub fn idle_for(&self) -> Duration {
+        let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
+        self.zero.elapsed().saturating_sub(last)
+    }
 }
 
 impl Wire {
@@ -27,7 +59,13 @@ impl Wire {
             tcp,
             cut: Box::pin(switch.clone().cancelled_owned()),
             switch,
+            pace: Pace::new(),
         })
+    }
+
+    /// For watching how the peer takes what it is sent.
+    pub fn pace(&self) -> Pace {
+        self.pace.clone()
     }
 
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
@@ -70,7 +108,11 @@ impl AsyncWrite for Wire {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.check(cx)?;
-        Pin::new(&mut self.tcp).poll_write(cx, buf)
+        let written = Pin::new(&mut self.tcp).poll_write(cx, buf);
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.pace.took();
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -58,8 +58,8 @@ impl Channel {
         let mut notices = connection.notices();
         loop {
             // A transfer stands still behind a shut gate; a terminal's output is read on, to the tape.
-            let reads =
-                self.is_terminal() || !gate.borrow().is_shut() || self.client_closed.is_cancelled();
+            let standing = gate.borrow().is_shut() && !self.is_terminal();
+            let reads = (!standing || self.client_closed.is_cancelled()) && !connection.is_ending();
             let flush_in = self.terminal.flush_in();
             tokio::select! {
                 biased;
@@ -152,6 +152,7 @@ impl Channel {
                 biased;
                 // What a lock cuts off here is repainted from the tape when it is lifted.
                 () = connection.gate.closed() => {}
+                () = connection.ending() => {}
                 () = self.closed.cancelled() => {}
                 () = self.client_closed.cancelled() => {}
                 sent = self.send(stream, data) => sent?,
@@ -185,6 +186,7 @@ impl Channel {
         tokio::select! {
             biased;
             sent = self.send(stream, data) => sent?,
+            () = self.connection.ending() => {}
             () = self.closed.cancelled() => {}
             () = self.client_closed.cancelled() => {}
         }

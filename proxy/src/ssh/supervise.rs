@@ -33,10 +33,14 @@ use crate::driver::Mail;
 use crate::ledger::Entry;
 use crate::node::Node;
 use crate::notice;
-use crate::wire::Wire;
+use crate::wire::{Pace, Wire};
 
 /// How long a client has to take its farewell before its socket is reset.
 const FAREWELL: Duration = Duration::from_millis(30);
+/// The same for one that was just taking output: the farewell comes after what is on its way.
+const FAREWELL_BEHIND_OUTPUT: Duration = Duration::from_millis(500);
+/// Who took nothing for this long does not read.
+const READING: Duration = Duration::from_millis(100);
 /// How long a client that was refused, or whose target is gone, may stay.
 const LINGER: Duration = Duration::from_secs(5);
 
@@ -195,6 +199,7 @@ pub async fn serve(node: Arc<Node>, tcp: TcpStream, peer: SocketAddr) {
         Ok(wire) => wire,
         Err(error) => return tracing::debug!(%peer, %error, "client left before it was served"),
     };
+    let pace = wire.pace();
     let shared = Arc::new(Shared::new(cut));
     let front = Front::new(node.clone(), peer, shared.clone());
     let grace = tokio::time::sleep(node.config.login_grace);
@@ -219,7 +224,7 @@ pub async fn serve(node: Arc<Node>, tcp: TcpStream, peer: SocketAddr) {
     match entered {
         Some(Ok(joined)) => {
             // Whatever breaks in here, the driver must hear that the connection is over.
-            let accompanied = AssertUnwindSafe(accompany(&shared, &joined, leg, handle))
+            let accompanied = AssertUnwindSafe(accompany(&shared, &joined, leg, handle, &pace))
                 .catch_unwind()
                 .await;
             let cause = accompanied.unwrap_or_else(|_| {
@@ -243,12 +248,13 @@ async fn accompany(
     joined: &Joined,
     mut leg: server::RunningSession<Front>,
     handle: server::Handle,
+    pace: &Pace,
 ) -> DisconnectCause {
     let Joined { connection, target } = joined;
     tokio::select! {
         result = &mut leg => client_left(shared, &result),
         reason = connection.cut_requested() => {
-            say_farewell(connection, &handle, &mut leg, &reason).await;
+            say_farewell(connection, &handle, &mut leg, &reason, pace).await;
             DisconnectCause::Cut(reason)
         }
         () = target.gone() => {
@@ -310,7 +316,13 @@ async fn say_farewell(
     handle: &server::Handle,
     leg: &mut server::RunningSession<Front>,
     reason: &CloseReason,
+    pace: &Pace,
 ) {
+    let patience = if pace.idle_for() < READING {
+        FAREWELL_BEHIND_OUTPUT
+    } else {
+        FAREWELL
+    };
     connection.notify(&notice::printable(&reason.to_string()));
     let goodbye = async {
         // One turn of the pumps, so that the terminal shows the notice before the line goes dead.
@@ -324,7 +336,7 @@ async fn say_farewell(
             .await;
         let _ = leg.await;
     };
-    if tokio::time::timeout(FAREWELL, goodbye).await.is_err() {
+    if tokio::time::timeout(patience, goodbye).await.is_err() {
         tracing::debug!(connection = %connection.id, "the client did not take its farewell");
     }
 }
