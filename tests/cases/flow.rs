@@ -137,6 +137,39 @@ fn an_upload_into_a_target_that_never_reads_takes_no_memory() {
 }
 
 #[test]
+fn a_session_stuck_both_ways_is_cut_and_its_tape_finished() {
+    let gateway = Gateway::start();
+    let admin = gateway.api("bob");
+    // Nobody reads what comes, and the target, which writes without end, does not read what goes.
+    let mut command = gateway.ssh("alice+web").command("cat /dev/zero");
+    command
+        .stdin(fs::File::open("/dev/zero").unwrap())
+        .stdout(Stdio::piped());
+    let mut client = Daemon::spawn(command);
+    let session = gateway.session_with(&admin, "web", "Logged In");
+    thread::sleep(Duration::from_secs(3));
+    let id = text(&session, "id");
+    admin
+        .post(
+            &format!("/api/v1/sessions/{id}/terminate"),
+            json!({ "cancel": true }),
+        )
+        .expect(200);
+    client.wait(Duration::from_secs(2)).expect("it is cut");
+    wait_until("the recording is finished", SOON, || {
+        let log = admin
+            .get(&format!("/api/v1/sessions/{id}/events"))
+            .expect(200)
+            .json();
+        log["items"].as_array().is_some_and(|items| {
+            items
+                .iter()
+                .any(|event| event["kind"] == "recording.stored")
+        })
+    });
+}
+
+#[test]
 fn one_stalled_channel_does_not_hold_ten_others_up() {
     let gateway = Gateway::start();
     let socket = gateway.dir().join("mux");

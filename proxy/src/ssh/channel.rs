@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use russh::{ChannelId, ChannelWriteHalf, client, server};
 use sallyport_domain::event::Event;
-use sallyport_domain::right::Right;
+use sallyport_domain::permit::Granted;
 use sallyport_recorder::Record;
 use tokio_util::sync::CancellationToken;
 
@@ -56,8 +56,8 @@ pub struct TargetEnd {
 pub enum Asked {
     /// A terminal.
     Pty,
-    /// The channel's purpose: the right used, and in words.
-    Start(Right, String),
+    /// The channel's purpose: the right it uses, and in words.
+    Start(Granted, String),
     /// An environment variable of that name.
     Env(String),
 }
@@ -87,18 +87,22 @@ pub struct Channel {
 
 impl Channel {
     /// A channel without a purpose yet.
+    ///
+    /// `cut` is the kill switch of its connection: a pump that waits for the window of a peer that
+    /// is gone would wait for good.
     pub fn new(
         connection: Arc<Connection>,
         number: u32,
         client: ClientEnd,
         target: TargetEnd,
+        cut: &CancellationToken,
     ) -> Self {
         Self {
             connection,
             number,
             client,
             target,
-            closed: CancellationToken::new(),
+            closed: cut.child_token(),
             client_closed: CancellationToken::new(),
             terminal: Terminal::default(),
             asked: Mutex::default(),

@@ -18,7 +18,7 @@ use sallyport_store::{Identity, LoginOutcome, SessionType};
 use super::LegError;
 use super::authorise::Guest;
 use super::channel::ClientEnd;
-use super::inbox::{Inbox, Item, Request, Stream};
+use super::inbox::{Inbox, Item, Request, Start, Stream};
 use super::supervise::Shared;
 use crate::node::Node;
 
@@ -293,7 +293,7 @@ impl Handler for Front {
     }
 
     async fn shell_request(&mut self, id: ChannelId, _: &mut Session) -> Result<(), LegError> {
-        self.request(id, Request::Shell)
+        self.request(id, Request::Start(Start::Shell))
     }
 
     async fn exec_request(
@@ -302,7 +302,7 @@ impl Handler for Front {
         command: &[u8],
         _: &mut Session,
     ) -> Result<(), LegError> {
-        self.request(id, Request::Exec(command.to_vec()))
+        self.request(id, Request::Start(Start::Exec(command.to_vec())))
     }
 
     async fn subsystem_request(
@@ -311,7 +311,7 @@ impl Handler for Front {
         name: &str,
         _: &mut Session,
     ) -> Result<(), LegError> {
-        self.request(id, Request::Subsystem(name.to_owned()))
+        self.request(id, Request::Start(Start::Subsystem(name.to_owned())))
     }
 
     async fn window_change_request(

@@ -3,15 +3,14 @@
 use bytes::Bytes;
 use russh::Sig;
 use sallyport_domain::event::Event;
+use sallyport_domain::permit::Granted;
 use sallyport_domain::refusal::Refusal;
-use sallyport_domain::right::Right;
 use sallyport_recorder::{Record, Stream as TapeStream};
 
 use super::bulk::BulkStream;
 use super::channel::{Asked, Channel, ChannelEnd};
-use super::inbox::{Item, Request};
+use super::inbox::{Item, Request, Start};
 use super::refused;
-use crate::notice;
 
 /// Ctrl+X, while an extension is offered.
 const EXTEND_KEY: &[u8] = &[0x18];
@@ -49,8 +48,14 @@ impl Channel {
     async fn relay_in(&self, bulk: &mut BulkStream) -> Result<Left, ChannelEnd> {
         loop {
             let item = tokio::select! {
-                item = self.client.inbox.recv() => item,
+                biased;
                 () = self.closed.cancelled() => None,
+                // Whoever is being cut types no more; what is said to her still has to pass.
+                () = self.connection.ending() => {
+                    self.closed.cancelled().await;
+                    None
+                }
+                item = self.client.inbox.recv() => item,
             };
             match item {
                 Some(Item::Data(_, data)) if self.is_terminal() => self.typed(data).await?,
@@ -111,6 +116,7 @@ impl Channel {
                 // A target that does not read holds the bytes up; a lock discards them.
                 biased;
                 () = connection.gate.closed() => {}
+                () = connection.ending() => {}
                 () = self.closed.cancelled() => {}
                 sent = self.target.write.data_bytes(data) => sent?,
             }
@@ -138,6 +144,7 @@ impl Channel {
         tokio::select! {
             biased;
             sent = self.target.write.data_bytes(data) => sent?,
+            () = self.connection.ending() => return Ok(()),
             () = self.closed.cancelled() => return Ok(()),
         }
         self.client
@@ -199,51 +206,46 @@ impl Channel {
                 self.ask(Asked::Env(name.clone()));
                 self.target.write.set_env(true, name, value).await?;
             }
-            Request::Shell | Request::Exec(_) | Request::Subsystem(_) => {
-                self.begin(request).await?
-            }
+            Request::Start(start) => self.begin(start).await?,
             Request::Refused(what) => self.refuse(what, &Refusal::NotOffered { what }).await?,
         }
         Ok(())
     }
 
     /// The channel gets its purpose, if the permit has the right.
-    async fn begin(&self, request: Request) -> Result<(), ChannelEnd> {
-        match request {
-            Request::Shell => {
-                if self.may(Right::Shell, "shell").await? {
-                    self.start(Right::Shell, "shell", String::new())?;
-                    self.target.write.request_shell(true).await?;
-                }
+    async fn begin(&self, start: Start) -> Result<(), ChannelEnd> {
+        let granted = match self.connection.right(start.right()) {
+            Ok(granted) => granted,
+            Err(refusal) => {
+                self.log_refusal(&start.on_tape(), &refusal).await?;
+                // With a mere CHANNEL_FAILURE clients say that something failed, but not why.
+                let told = refused::tell(&self.client, &refusal);
+                let _ = self.closed.run_until_cancelled(told).await;
+                self.closed.cancel();
+                return Ok(());
             }
-            Request::Exec(command) => {
-                let words = notice::printable(&String::from_utf8_lossy(&command));
-                let what = format!("exec {words}");
-                if self.may(Right::Exec, &what).await? {
-                    self.start(Right::Exec, &what, words)?;
-                    self.target.write.exec(true, command).await?;
-                }
-            }
-            Request::Subsystem(name) => {
-                // A subsystem is a program like any other, but for sftp, which has a right of its own.
-                let right = if name == "sftp" {
-                    Right::Sftp
-                } else {
-                    Right::Exec
-                };
-                let what = format!("subsystem {}", notice::printable(&name));
-                if self.may(right, &what).await? {
-                    self.start(right, &what, what.clone())?;
-                    self.target.write.request_subsystem(true, name).await?;
-                }
-            }
-            // Handled before.
-            Request::Pty { .. }
-            | Request::Env(..)
-            | Request::Resize(_)
-            | Request::Signal(_)
-            | Request::Refused(_) => {}
+        };
+        self.record_start(granted, &start)?;
+        match start {
+            Start::Shell => self.target.write.request_shell(true).await?,
+            Start::Exec(command) => self.target.write.exec(true, command).await?,
+            Start::Subsystem(name) => self.target.write.request_subsystem(true, name).await?,
         }
+        Ok(())
+    }
+
+    /// On the tape now, in the log once the target has answered.
+    fn record_start(&self, granted: Granted, start: &Start) -> Result<(), ChannelEnd> {
+        let pty = self.terminal.size();
+        let opened = Record::ChannelOpened {
+            channel: self.number,
+            what: &start.on_tape(),
+            pty: pty
+                .as_ref()
+                .map(|(term, cols, rows)| (term.as_str(), *cols, *rows)),
+        };
+        self.connection.tape.write(&[opened], 0)?;
+        self.ask(Asked::Start(granted, start.detail()));
         Ok(())
     }
 
@@ -261,37 +263,6 @@ impl Channel {
             .await?;
         self.target.write.signal(signal).await?;
         Ok(())
-    }
-
-    /// The channel gets its purpose: `what` on the tape, `detail` in the log once the target answered.
-    fn start(&self, right: Right, what: &str, detail: String) -> Result<(), ChannelEnd> {
-        let pty = self.terminal.size();
-        let pty = pty
-            .as_ref()
-            .map(|(term, cols, rows)| (term.as_str(), *cols, *rows));
-        self.connection.tape.write(
-            &[Record::ChannelOpened {
-                channel: self.number,
-                what,
-                pty,
-            }],
-            0,
-        )?;
-        self.ask(Asked::Start(right, detail));
-        Ok(())
-    }
-
-    async fn may(&self, right: Right, what: &str) -> Result<bool, ChannelEnd> {
-        match self.connection.right(right) {
-            Ok(_granted) => Ok(true),
-            Err(refusal) => {
-                self.log_refusal(what, &refusal).await?;
-                // With a mere CHANNEL_FAILURE clients say that something failed, but not why.
-                refused::tell(&self.client, &refusal).await;
-                self.closed.cancel();
-                Ok(false)
-            }
-        }
     }
 
     /// Says no to something that starts nothing.

@@ -10,7 +10,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use russh::{Pty, Sig};
+use sallyport_domain::right::Right;
 use tokio::sync::Notify;
+
+use crate::notice::printable;
 
 /// Which of a channel's two byte streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,12 +64,8 @@ pub enum Request {
         /// Encoded terminal modes.
         modes: Vec<(Pty, u32)>,
     },
-    /// A shell.
-    Shell,
-    /// A command.
-    Exec(Vec<u8>),
-    /// A subsystem.
-    Subsystem(String),
+    /// The channel's purpose.
+    Start(Start),
     /// An environment variable: name, value.
     Env(String, String),
     /// The terminal was resized: columns, rows, and both in pixels.
@@ -75,6 +74,47 @@ pub enum Request {
     Signal(Sig),
     /// Something that is refused.
     Refused(&'static str),
+}
+
+/// What a session channel is for (RFC 4254 section 6.5).
+#[derive(Debug)]
+pub enum Start {
+    /// A shell.
+    Shell,
+    /// A command.
+    Exec(Vec<u8>),
+    /// A subsystem.
+    Subsystem(String),
+}
+
+impl Start {
+    /// The right it needs.
+    pub fn right(&self) -> Right {
+        match self {
+            Self::Shell => Right::Shell,
+            // A subsystem is a program like any other, but for sftp, which has a right of its own.
+            Self::Subsystem(name) if name == "sftp" => Right::Sftp,
+            Self::Exec(_) | Self::Subsystem(_) => Right::Exec,
+        }
+    }
+
+    /// Which command or subsystem, for people; empty for a shell.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Shell => String::new(),
+            Self::Exec(command) => printable(&String::from_utf8_lossy(command)),
+            Self::Subsystem(name) => format!("subsystem {}", printable(name)),
+        }
+    }
+
+    /// As it stands on the tape: `shell`, `exec COMMAND` or `subsystem NAME`.
+    pub fn on_tape(&self) -> String {
+        match self {
+            Self::Shell => "shell".to_owned(),
+            Self::Exec(_) => format!("exec {}", self.detail()),
+            Self::Subsystem(_) => self.detail(),
+        }
+    }
 }
 
 /// The peer sent more than it may.
@@ -207,7 +247,9 @@ mod tests {
     fn a_flood_of_requests_overflows() {
         let inbox = Inbox::default();
         for _ in 0..MAX_ITEMS {
-            inbox.push(Item::Request(Request::Shell)).unwrap();
+            inbox
+                .push(Item::Request(Request::Start(Start::Shell)))
+                .unwrap();
         }
         assert!(inbox.push(Item::Eof).is_err());
     }

@@ -209,11 +209,11 @@ impl Channel {
                     self.set_terminal(false);
                 }
             }
-            Some(Asked::Start(right, detail)) => {
+            Some(Asked::Start(granted, detail)) => {
                 self.connection
                     .log(Event::RightUsed {
                         channel,
-                        right,
+                        right: granted.right(),
                         detail,
                         accepted,
                     })

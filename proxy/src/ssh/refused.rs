@@ -14,7 +14,7 @@ const EXIT_REFUSED: u32 = 255;
 pub async fn explain(client: ClientEnd, refusal: &Refusal) {
     while let Some(item) = client.inbox.recv().await {
         match item {
-            Item::Request(Request::Shell | Request::Exec(_) | Request::Subsystem(_)) => {
+            Item::Request(Request::Start(_)) => {
                 tell(&client, refusal).await;
                 break;
             }

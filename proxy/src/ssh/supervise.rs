@@ -95,11 +95,14 @@ impl Shared {
         let shared = self.clone();
         self.channels.spawn(async move {
             match shared.entered().await {
-                Ok(joined) => relay(joined, number, client).await,
+                Ok(joined) => relay(joined, number, client, &shared.cut).await,
                 Err(refusal) => {
-                    refused::explain(client, &refusal).await;
-                    // She has been told; nothing else is to be had here.
-                    tokio::time::sleep(LINGER).await;
+                    let told = async {
+                        refused::explain(client, &refusal).await;
+                        // She has been told; nothing else is to be had here.
+                        tokio::time::sleep(LINGER).await;
+                    };
+                    let _ = shared.cut.run_until_cancelled(told).await;
                     shared.cut.cancel();
                 }
             }
@@ -143,9 +146,9 @@ impl Shared {
 }
 
 /// Relays a channel; a panic in it ends its connection and no other (law 7).
-async fn relay(joined: Joined, number: u32, client: ClientEnd) {
+async fn relay(joined: Joined, number: u32, client: ClientEnd, cut: &CancellationToken) {
     let connection = joined.connection.clone();
-    if AssertUnwindSafe(relay_channel(joined, number, client))
+    if AssertUnwindSafe(relay_channel(joined, number, client, cut))
         .catch_unwind()
         .await
         .is_err()
@@ -157,7 +160,7 @@ async fn relay(joined: Joined, number: u32, client: ClientEnd) {
     }
 }
 
-async fn relay_channel(joined: Joined, number: u32, client: ClientEnd) {
+async fn relay_channel(joined: Joined, number: u32, client: ClientEnd, cut: &CancellationToken) {
     let Joined { connection, target } = joined;
     match target.open_session().await {
         Ok((channel, inbox)) => {
@@ -168,7 +171,9 @@ async fn relay_channel(joined: Joined, number: u32, client: ClientEnd) {
                 write,
                 inbox,
             };
-            Channel::new(connection, number, client, end).relay().await;
+            Channel::new(connection, number, client, end, cut)
+                .relay()
+                .await;
         }
         Err(error) => {
             let why = format!("the target opened no channel: {error}");
@@ -182,7 +187,9 @@ async fn relay_channel(joined: Joined, number: u32, client: ClientEnd) {
                 host: connection.permit().host().name.clone(),
                 error: error.to_string(),
             };
-            refused::explain(client, &refusal).await;
+            let _ = cut
+                .run_until_cancelled(refused::explain(client, &refusal))
+                .await;
         }
     }
 }
