@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use russh::{ChannelId, ChannelWriteHalf, client, server};
 use sallyport_domain::event::Event;
@@ -15,6 +16,9 @@ use super::target::TargetLeg;
 use super::terminal::Terminal;
 use crate::connection::Connection;
 use crate::recording::RecordingLost;
+
+/// How long a channel that ends its session stays, for the session to say so.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// What ends a channel early.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +82,7 @@ pub struct Channel {
     pub client_closed: CancellationToken,
     /// Its terminal, once the client asked for one.
     pub terminal: Terminal,
+    cut: CancellationToken,
     asked: Mutex<VecDeque<Asked>>,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
@@ -103,6 +108,7 @@ impl Channel {
             client,
             target,
             closed: cut.child_token(),
+            cut: cut.clone(),
             client_closed: CancellationToken::new(),
             terminal: Terminal::default(),
             asked: Mutex::default(),
@@ -129,10 +135,12 @@ impl Channel {
             }
             Err(lost) => Err(lost.into()),
         };
-        self.close_both().await;
         if let Err(ChannelEnd::Recording(lost)) = relayed {
             connection.recording_lost(lost).await;
+            // A client whose only channel is closed leaves at once: it must hear why before that.
+            let _ = tokio::time::timeout(LAST_WORD, self.cut.cancelled()).await;
         }
+        self.close_both().await;
         let bytes_in = self.bytes_in.load(Ordering::Relaxed);
         let bytes_out = self.bytes_out.load(Ordering::Relaxed);
         // The connection is ending anyway if this cannot be written.
