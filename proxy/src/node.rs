@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::clock;
 use crate::config::ProxyConfig;
 use crate::driver::{self, DriverHandle, Mail, Start};
 use crate::ssh::{self, algorithms};
@@ -160,7 +161,7 @@ pub struct RunningProxy {
 pub async fn start(config: ProxyConfig, store: Store) -> Result<RunningProxy, ProxyError> {
     let ssh = Arc::new(server_config(&config)?);
     store
-        .register_node(config.node, &config.node_name, chrono::Utc::now())
+        .register_node(config.node, &config.node_name, clock::now())
         .await?;
     let (logins, entries) = mpsc::channel(LOGINS);
     let node = Arc::new(Node {

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
+use crate::clock;
 use sallyport_domain::command::{CommandDenied, Outcome};
 use sallyport_domain::id::CommandId;
 use sallyport_domain::session::{Input, Session};
@@ -46,7 +46,7 @@ pub async fn watch(node: Arc<Node>) {
             }
             _ = poll.tick() => (wanted.commands, wanted.sessions) = (true, true),
             _ = heartbeat.tick() => {
-                if let Err(error) = node.store.heartbeat(node.config.node, Utc::now()).await {
+                if let Err(error) = node.store.heartbeat(node.config.node, clock::now()).await {
                     tracing::warn!(%error, "no heartbeat: the database does not answer");
                 }
             }
@@ -127,7 +127,7 @@ async fn deliver_commands(
                 why: CommandDenied::Ended,
             };
             node.store
-                .answer_command(order.id, &outcome, Utc::now())
+                .answer_command(order.id, &outcome, clock::now())
                 .await?;
         }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chrono::Utc;
+use crate::clock;
 use sallyport_domain::event::Event;
 use sallyport_domain::id::{ConnectionId, SessionId};
 use sallyport_recorder::{TapeError, TapeReader};
@@ -37,7 +37,7 @@ pub async fn recover(node: &Arc<Node>) -> Result<(), ProxyError> {
             root,
         } = tape;
         tracing::warn!(%session, %connection, torn, "finished a recording that a crash left behind");
-        let now = Utc::now();
+        let now = clock::now();
         let event = Event::RecordingRecovered { connection, torn };
         // A tape whose session the database never saw is kept and finished all the same.
         if let Err(error) = node.store.append_events(session, &[(now, event)]).await {
@@ -53,7 +53,7 @@ pub async fn recover(node: &Arc<Node>) -> Result<(), ProxyError> {
             tracing::error!(session = %stored.session.id, "a session in the database cannot be understood");
             continue;
         };
-        let actions = session.node_lost(Utc::now());
+        let actions = session.node_lost(clock::now());
         let start = Start {
             session,
             subject: orders::subject(&stored),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
+use crate::clock;
 use futures::future::join_all;
 use sallyport_domain::close::CloseReason;
 use sallyport_domain::command::{ConnectionEffect, Outcome};
@@ -45,7 +45,7 @@ impl Driver {
                 connection.gate.shut(page, GATE_PATIENCE).await;
                 ConnectionEffect {
                     connection: connection.id,
-                    at: Utc::now(),
+                    at: clock::now(),
                 }
             }
         });
@@ -53,12 +53,12 @@ impl Driver {
         self.answers.push(Entry::Answer(
             answer,
             Outcome::Done { connections },
-            Utc::now(),
+            clock::now(),
         ));
     }
 
     pub(super) fn open_gates(&mut self, answer: CommandId) {
-        let now = Utc::now();
+        let now = clock::now();
         let mut connections = Vec::with_capacity(self.connections.len());
         for connection in self.connections.values() {
             connection.gate.open();
@@ -91,7 +91,7 @@ impl Driver {
                 Outcome::Done {
                     connections: Vec::new(),
                 },
-                Utc::now(),
+                clock::now(),
             ));
         } else {
             self.cuts.insert(

@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 
 pub use mail::{DriverHandle, Mail};
 
+use crate::clock;
 use crate::connection::Connection;
 use crate::ledger::{Entry, Ledger};
 
@@ -148,7 +149,7 @@ impl Driver {
 
     fn nap(&self) -> Duration {
         match self.wake_at {
-            Some(at) => (at - Utc::now()).to_std().unwrap_or_default().min(NAP),
+            Some(at) => (at - clock::now()).to_std().unwrap_or_default().min(NAP),
             None => NAP,
         }
     }
@@ -163,7 +164,7 @@ impl Driver {
             self.feed(Input::HumanInput).await;
         }
         self.report_gaps();
-        let now = Utc::now();
+        let now = clock::now();
         if self.wake_at.is_some_and(|at| at <= now) {
             self.wake_at = None;
             self.feed(Input::Tick).await;
@@ -175,7 +176,7 @@ impl Driver {
     }
 
     async fn feed(&mut self, input: Input) {
-        let actions = self.session.handle(Utc::now(), input);
+        let actions = self.session.handle(clock::now(), input);
         self.perform(actions).await;
     }
 
@@ -312,7 +313,7 @@ impl Driver {
 
     /// An event that is on the tape already, or has no tape.
     fn note(&mut self, event: Event) {
-        self.events.push((Utc::now(), event));
+        self.events.push((clock::now(), event));
         self.save();
     }
 
@@ -367,7 +368,7 @@ impl Driver {
                 Action::TearDown => torn_down = true,
                 Action::Log(event) => {
                     self.mark(&event);
-                    self.events.push((Utc::now(), event));
+                    self.events.push((clock::now(), event));
                     save = true;
                 }
                 Action::Notify(notice) => self.notify(&notice),
@@ -384,7 +385,7 @@ impl Driver {
                 } => self.cut(connections, &reason, answer),
                 Action::Answer { command, outcome } => {
                     self.answers
-                        .push(Entry::Answer(command, outcome, Utc::now()));
+                        .push(Entry::Answer(command, outcome, clock::now()));
                 }
                 Action::WakeAt(at) => self.wake_at = Some(at),
             }
@@ -397,7 +398,7 @@ impl Driver {
             self.ledger.add(answer);
         }
         if torn_down {
-            let actions = self.session.handle(Utc::now(), Input::TornDown);
+            let actions = self.session.handle(clock::now(), Input::TornDown);
             Box::pin(self.perform(actions)).await;
         }
     }

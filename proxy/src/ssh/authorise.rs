@@ -1,6 +1,6 @@
 //! Who is it, what does she ask for, and does the policy allow it?
 
-use chrono::Utc;
+use crate::clock;
 use sallyport_domain::connect_string::ConnectString;
 use sallyport_domain::declared::Protocol;
 use sallyport_domain::id::SessionId;
@@ -66,7 +66,7 @@ pub async fn authorise(node: &Node, guest: &Guest) -> Result<Granted, Refusal> {
     let waiting = match &snapshot.host {
         Some((host, _)) => node
             .store
-            .enterable_session(user, *host, wish.activity.as_deref(), Utc::now())
+            .enterable_session(user, *host, wish.activity.as_deref(), clock::now())
             .await
             .map_err(store_unavailable)?
             .map(|stored| stored.session),

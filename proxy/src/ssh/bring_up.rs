@@ -15,6 +15,7 @@ use super::authorise::Guest;
 use super::dial::{DialError, Reached};
 use super::enter::Joined;
 use super::host_keys::Verdict;
+use crate::clock;
 use crate::connection::Connection;
 use crate::driver::{DriverHandle, Mail};
 use crate::ledger::Entry;
@@ -37,7 +38,7 @@ pub async fn bring_up(
     let target = reached
         .log_in(permit, &node.store, session, node.config.target_timeout)
         .await?;
-    let now = Utc::now();
+    let now = clock::now();
     let (tape, path) = begin_tape(node, guest, permit, session, id, now)?;
     let new = NewConnection {
         id,

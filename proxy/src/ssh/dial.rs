@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::host_keys::{KeyCheck, Verdict};
 use super::target::{Inboxes, Seen, TargetHandler, TargetLeg};
 use super::{LegError, algorithms};
+use crate::clock;
 use crate::wire::Wire;
 
 /// A target that answered and showed an accepted host key, but has not let us in yet.
@@ -153,7 +154,7 @@ impl Reached {
     ) -> Result<TargetLeg, DialError> {
         let (account, host) = (permit.account().name.clone(), permit.host().name.clone());
         let secret = store
-            .open_secret(permit, session, chrono::Utc::now())
+            .open_secret(permit, session, clock::now())
             .await
             .map_err(|error| match error {
                 StoreError::NoSecret { .. } => Refusal::SecretMissing {

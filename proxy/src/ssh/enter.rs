@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::Utc;
+use crate::clock;
 use sallyport_domain::declared::RecordingMode;
 use sallyport_domain::id::{ConnectionId, SessionId};
 use sallyport_domain::refusal::Refusal;
@@ -54,7 +54,7 @@ pub async fn enter(
         ),
     };
     node.record_login(Login {
-        at: Utc::now(),
+        at: clock::now(),
         kind: SessionType::PamSsh,
         user: guest.identity.name.clone(),
         source_ip: guest.source_ip.clone(),

@@ -11,6 +11,7 @@ use sallyport_store::{NewSession, SessionType};
 use uuid::Uuid;
 
 use super::authorise::{Granted, Guest, store_unavailable};
+use crate::clock;
 use crate::driver::{DriverHandle, Start, Subject};
 use crate::node::Node;
 
@@ -26,7 +27,7 @@ pub async fn find_session(
         driver.admits().await?;
         return Ok((id, driver));
     }
-    let (id, now) = (SessionId::from(Uuid::now_v7()), Utc::now());
+    let (id, now) = (SessionId::from(Uuid::now_v7()), clock::now());
     let profile = granted.permit.profile();
     let terms = Terms {
         max_duration: profile.max_duration,

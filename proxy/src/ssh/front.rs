@@ -20,6 +20,7 @@ use super::authorise::Guest;
 use super::channel::ClientEnd;
 use super::inbox::{Inbox, Item, Request, Start, Stream};
 use super::supervise::Shared;
+use crate::clock;
 use crate::node::Node;
 
 /// Channels a client may have open at once; OpenSSH's own servers allow 10 sessions.
@@ -403,7 +404,7 @@ pub fn refused_login(
     code: &str,
 ) -> sallyport_store::Login {
     sallyport_store::Login {
-        at: chrono::Utc::now(),
+        at: clock::now(),
         kind: SessionType::PamSsh,
         user: crate::notice::printable(user).chars().take(256).collect(),
         source_ip: peer.ip().to_string(),

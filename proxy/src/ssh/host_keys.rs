@@ -1,5 +1,6 @@
 //! Is this the host it should be? Pinned keys, given or from the first use.
 
+use crate::clock;
 use russh::keys::{HashAlg, PublicKey, PublicKeyOrCertificate};
 use sallyport_domain::declared::{HostKeys, OnMismatch, SshEndpoint};
 use sallyport_domain::id::NounId;
@@ -93,7 +94,7 @@ impl KeyCheck {
         // Two first connections may race: what is pinned afterwards decides.
         match self
             .store
-            .pin_host_key(self.host, &line, chrono::Utc::now())
+            .pin_host_key(self.host, &line, clock::now())
             .await
         {
             Ok(keys) if is_among(key, &keys) => Verdict::Pinned(fingerprint),

@@ -8,7 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
+use crate::clock;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared as SharedFuture};
 use russh::{Disconnect, server};
@@ -287,7 +287,7 @@ async fn end(shared: &Shared, joined: Joined, cause: DisconnectCause) {
     // In order, if the target takes it: it has nothing to hold us up with.
     let _ = tokio::time::timeout(FAREWELL, target.disconnect()).await;
     shared.cut.cancel();
-    let at = Utc::now();
+    let at = clock::now();
     connection
         .tell(Mail::Disconnected {
             connection: connection.id,
@@ -354,7 +354,7 @@ async fn finish_tape(connection: &Arc<Connection>) {
     let finished =
         tokio::task::spawn_blocking(move || finishing.tape.finish(finishing.cut_reason().as_ref()))
             .await;
-    let at = Utc::now();
+    let at = clock::now();
     let (entry, event) = match finished {
         Ok(Some(Ok(tape))) => {
             let root: String = tape.root.iter().map(|byte| format!("{byte:02x}")).collect();
