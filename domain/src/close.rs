@@ -53,6 +53,8 @@ pub enum CloseReason {
         /// What went wrong.
         error: String,
     },
+    /// The gateway broke while it held this session; the others went on.
+    InternalError,
     /// The node that held it is gone.
     NodeLost,
     /// The node was shut down in order.
@@ -94,6 +96,7 @@ impl CloseReason {
             Self::RuleViolation { .. } => "rule_violation",
             Self::RecordingFailed { .. } => "recording_failed",
             Self::ConnectFailed { .. } => "connect_failed",
+            Self::InternalError => "internal_error",
             Self::NodeLost => "node_lost",
             Self::Drain => "drain",
         }
@@ -115,9 +118,10 @@ impl CloseReason {
             Self::Admin { .. } | Self::Policy { .. } | Self::RuleViolation { .. } | Self::Drain => {
                 Status::Canceled
             }
-            Self::RecordingFailed { .. } | Self::ConnectFailed { .. } | Self::NodeLost => {
-                Status::Failed
-            }
+            Self::RecordingFailed { .. }
+            | Self::ConnectFailed { .. }
+            | Self::InternalError
+            | Self::NodeLost => Status::Failed,
         }
     }
 }
@@ -150,6 +154,7 @@ impl fmt::Display for CloseReason {
                 )
             }
             Self::ConnectFailed { error } => write!(f, "The target could not be reached: {error}"),
+            Self::InternalError => f.write_str("The gateway failed while it held the session"),
             Self::NodeLost => f.write_str("The gateway that held the session stopped"),
             Self::Drain => f.write_str("The gateway is shutting down"),
         }
@@ -250,6 +255,12 @@ mod tests {
                 "connect_failed",
                 Status::Failed,
                 "The target could not be reached: no route",
+            ),
+            (
+                CloseReason::InternalError,
+                "internal_error",
+                Status::Failed,
+                "The gateway failed while it held the session",
             ),
             (
                 CloseReason::NodeLost,

@@ -154,9 +154,7 @@ async fn relay(joined: Joined, number: u32, client: ClientEnd, cut: &Cancellatio
         .is_err()
     {
         tracing::error!(connection = %connection.id, channel = number, "a channel panicked; its connection is cut");
-        connection.cut(CloseReason::RecordingFailed {
-            error: "internal error".to_owned(),
-        });
+        connection.cut(CloseReason::InternalError);
     }
 }
 
@@ -236,7 +234,7 @@ pub async fn serve(node: Arc<Node>, tcp: TcpStream, peer: SocketAddr) {
                 .await;
             let cause = accompanied.unwrap_or_else(|_| {
                 tracing::error!(connection = %joined.connection.id, "the supervisor of a connection panicked");
-                DisconnectCause::ClientLost
+                DisconnectCause::Cut(CloseReason::InternalError)
             });
             end(&shared, joined, cause).await;
         }
