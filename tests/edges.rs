@@ -28,7 +28,7 @@ const HTTP: [&str; 7] = [
     "reqwest",
 ];
 
-const EDGES: [Edges; 7] = [
+const EDGES: [Edges; 8] = [
     Edges {
         name: "sallyport-domain",
         ours: &[],
@@ -42,6 +42,21 @@ const EDGES: [Edges; 7] = [
             "tracing",
             "tempfile",
             "rand",
+            SQL,
+        ],
+    },
+    Edges {
+        name: "sallyport-dissect",
+        ours: &[],
+        never: &[
+            "tokio",
+            "tokio-util",
+            "futures",
+            "russh",
+            "rustix",
+            "tracing",
+            "chrono",
+            "tempfile",
             SQL,
         ],
     },
@@ -64,7 +79,12 @@ const EDGES: [Edges; 7] = [
     },
     Edges {
         name: "sallyport-proxy",
-        ours: &["sallyport-domain", "sallyport-store", "sallyport-recorder"],
+        ours: &[
+            "sallyport-domain",
+            "sallyport-dissect",
+            "sallyport-store",
+            "sallyport-recorder",
+        ],
         never: &["argon2", "chacha20poly1305", SQL],
     },
     Edges {

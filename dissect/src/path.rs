@@ -1,0 +1,1 @@
+//! File names as bytes, and how they are written down.

@@ -1,0 +1,1 @@
+//! `rsync --server` on the target: which way, and where to.

@@ -1,0 +1,1 @@
+//! The legacy scp protocol: `scp -t` and `scp -f` on the target.
