@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use russh::keys::ssh_key;
 use russh::server::{
-    Auth, ChannelOpenHandle, Handle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
+    Auth, ChannelOpenHandle, GlobalReply, Handle, Handler, Msg, PublicKeyOffer, Session,
+    VerifiedPublicKey,
 };
 use russh::{Channel, ChannelId, ChannelOpenFailure, ChannelWriteHalf, Disconnect, Pty, Sig};
 use sallyport_domain::connect_string;
@@ -227,23 +228,27 @@ impl Handler for Front {
     async fn tcpip_forward(
         &mut self,
         address: &str,
-        port: &mut u32,
+        port: u32,
+        _: GlobalReply,
         _: &mut Session,
-    ) -> Result<bool, LegError> {
+    ) -> Result<(), LegError> {
         self.shared
             .refused("remote forward", format!("{address}:{port}"));
-        Ok(false)
+        Ok(())
     }
 
-    async fn streamlocal_forward(&mut self, path: &str, _: &mut Session) -> Result<bool, LegError> {
+    async fn streamlocal_forward(
+        &mut self,
+        path: &str,
+        _: GlobalReply,
+        _: &mut Session,
+    ) -> Result<(), LegError> {
         self.shared.refused("remote forward", path.to_owned());
-        Ok(false)
+        Ok(())
     }
 
-    async fn agent_request(&mut self, id: ChannelId, _: &mut Session) -> Result<bool, LegError> {
-        self.shared
-            .refused("agent forwarding", format!("channel {id}"));
-        Ok(false)
+    async fn agent_request(&mut self, id: ChannelId, _: &mut Session) -> Result<(), LegError> {
+        self.request(id, Request::Refused("agent forwarding"))
     }
 
     async fn x11_request(
