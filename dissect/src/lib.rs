@@ -5,8 +5,14 @@
 //! keeps more than its documented bound, whatever the peers send, and none panics. What cannot be
 //! understood is an error that names the reason: the caller ends the channel (fail closed).
 
+mod digest;
+mod fact;
 pub mod path;
+mod reader;
 pub mod rsync;
 pub mod scp;
 pub mod sftp;
 pub mod shell;
+
+pub use fact::{Access, Allowed, Direction, Fact, Malformed, Outcome, Transfer};
+pub use reader::{Passing, Reader};

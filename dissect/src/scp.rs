@@ -1,1 +1,0 @@
-//! The legacy scp protocol: `scp -t` and `scp -f` on the target.
