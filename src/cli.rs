@@ -101,7 +101,7 @@ Sections and keys:
   [store]  url
   [tapes]  url, min_free
   [serve]  apply, data_dir, grace, node_name
-  [limits] login_grace, max_unauthenticated, keepalive
+  [limits] login_grace, lobby_idle, max_unauthenticated, keepalive
   [log]    filter (also SALLYPORT_LOG), format (text or json)
 Secrets come from the environment only: SALLYPORT_VAULT_KEY, SALLYPORT_ADMIN_PASSWORD.";
 

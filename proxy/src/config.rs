@@ -27,6 +27,8 @@ pub struct ProxyConfig {
     pub target_timeout: Duration,
     /// How long a client may take to authenticate.
     pub login_grace: Duration,
+    /// How long a client that named no host may do nothing.
+    pub lobby_idle: Duration,
     /// Connections that have not authenticated yet, over all sources.
     pub max_unauthenticated: usize,
     /// Silence after which a peer is asked whether it is still there.
@@ -46,6 +48,7 @@ impl Default for ProxyConfig {
             node_name: "sallyport".to_owned(),
             target_timeout: Duration::from_secs(10),
             login_grace: Duration::from_secs(120),
+            lobby_idle: Duration::from_secs(300),
             max_unauthenticated: 200,
             keepalive: Duration::from_secs(30),
         }

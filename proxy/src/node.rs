@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ pub struct Node {
     pub ssh: Arc<server::Config>,
     drivers: TaskTracker,
     logins: mpsc::Sender<Login>,
-    draining: AtomicBool,
+    draining: CancellationToken,
     unauthenticated: Arc<Waiting>,
 }
 
@@ -132,7 +132,12 @@ impl Node {
 
     /// No new sessions?
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+        self.draining.is_cancelled()
+    }
+
+    /// Waits until there are no new sessions.
+    pub async fn draining(&self) {
+        self.draining.cancelled().await;
     }
 
     /// Writes an entry of the access log, beside whatever goes on.
@@ -170,7 +175,7 @@ pub async fn start(config: ProxyConfig, store: Store) -> Result<RunningProxy, Pr
         ssh,
         drivers: TaskTracker::new(),
         logins,
-        draining: AtomicBool::new(false),
+        draining: CancellationToken::new(),
         unauthenticated: Arc::default(),
         store,
         config,
@@ -270,7 +275,7 @@ impl RunningProxy {
     /// Ends in order: no new clients, live sessions told and closed, tapes finished. What is not
     /// done after `grace` is cut.
     pub async fn drain(self, grace: Duration) {
-        self.node.draining.store(true, Ordering::Release);
+        self.node.draining.cancel();
         self.accepting.cancel();
         for driver in self.node.live.all() {
             driver.send(Mail::Drain).await;

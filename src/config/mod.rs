@@ -83,6 +83,8 @@ pub struct Tapes {
 pub struct Limits {
     /// How long a client may take to authenticate.
     pub login_grace: Duration,
+    /// How long a client that named no host may do nothing.
+    pub lobby_idle: Duration,
     /// Connections that have not authenticated yet, over all sources.
     pub max_unauthenticated: usize,
     /// Silence after which a peer is asked whether it is still there.
@@ -169,6 +171,7 @@ impl Config {
             admin_password: from.secret("admin", "password"),
             limits: Limits {
                 login_grace: from.span("limits", "login_grace", Duration::from_secs(120)),
+                lobby_idle: from.span("limits", "lobby_idle", Duration::from_secs(300)),
                 max_unauthenticated: from.count("limits", "max_unauthenticated", 200),
                 keepalive: from.span("limits", "keepalive", Duration::from_secs(30)),
             },

@@ -26,7 +26,12 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("serve", &["apply", "data_dir", "grace", "node_name"]),
     (
         "limits",
-        &["login_grace", "max_unauthenticated", "keepalive"],
+        &[
+            "login_grace",
+            "lobby_idle",
+            "max_unauthenticated",
+            "keepalive",
+        ],
     ),
     ("log", &["filter", "format"]),
 ];

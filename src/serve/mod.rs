@@ -122,6 +122,7 @@ fn proxy_config(config: &Config, data_dir: &DataDir) -> Result<ProxyConfig, Fail
         node_name: config.serve.node_name.clone(),
         target_timeout: config.ssh.target_timeout,
         login_grace: config.limits.login_grace,
+        lobby_idle: config.limits.lobby_idle,
         max_unauthenticated: config.limits.max_unauthenticated,
         keepalive: config.limits.keepalive,
     })

@@ -149,6 +149,29 @@ fn refusals_say_why_at_the_prompt() {
 }
 
 #[test]
+fn who_names_no_host_waits_in_the_lobby_and_not_for_ever() {
+    let gateway = Gateway::builder()
+        .config("[limits]\nlogin_grace = \"1s\"\nlobby_idle = \"3s\"\n")
+        .start();
+    let mut waiting = gateway.ssh("alice").program("ssh");
+    waiting.args(["-N", "127.0.0.1"]);
+    let shown_out = run(waiting, SOON).failed();
+    assert!(
+        shown_out.took >= Duration::from_secs(3),
+        "the time to log in cut short who had logged in: {:?}",
+        shown_out.took
+    );
+    assert!(
+        shown_out
+            .err
+            .contains("no host was chosen within 3 seconds"),
+        "{}",
+        shown_out.err
+    );
+    assert!(gateway.newest_session(&gateway.api("bob"), "web").is_none());
+}
+
+#[test]
 fn a_listed_choice_is_a_way_in() {
     let gateway = Gateway::start();
     let refused = gateway.ssh("alice+twoways").exec("true").failed().all();

@@ -11,19 +11,56 @@ use sallyport_store::{Identity, StoreError};
 
 use crate::node::Node;
 
-/// Who is at the door, proven, and what she asks for.
+/// Who is at the door, proven.
 #[derive(Debug, Clone)]
 pub struct Guest {
     /// Who.
     pub identity: Identity,
-    /// What she typed as user name, taken apart; or why that failed.
-    pub wish: Result<ConnectString, Refusal>,
     /// How she proved who she is: `password` or `publickey`.
     pub method: &'static str,
     /// From which address.
     pub source_ip: String,
     /// With which software.
     pub client: String,
+}
+
+/// Where a session was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LaunchPoint {
+    /// In a connect string.
+    ConnectString,
+}
+
+/// What she asks for.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Where to.
+    pub host: String,
+    /// To do what, if said.
+    pub activity: Option<String>,
+    /// Under which policy, if said.
+    pub policy: Option<String>,
+    /// Why, if said.
+    pub notes: Option<String>,
+    /// A ticket number, if said.
+    pub ticket: Option<String>,
+    /// Where it was asked for.
+    pub launch_point: LaunchPoint,
+}
+
+impl TryFrom<ConnectString> for Wish {
+    type Error = Refusal;
+
+    fn try_from(text: ConnectString) -> Result<Self, Refusal> {
+        Ok(Self {
+            host: text.host.ok_or(Refusal::NoHostNamed)?,
+            activity: text.activity,
+            policy: text.policy,
+            notes: text.notes,
+            ticket: None,
+            launch_point: LaunchPoint::ConnectString,
+        })
+    }
 }
 
 /// What the policy said yes to.
@@ -36,31 +73,37 @@ pub struct Granted {
     pub ticket: Option<String>,
     /// The session asked for through the API that is to be entered.
     pub waiting: Option<SessionId>,
+    /// Where it was asked for.
+    #[expect(dead_code, reason = "for the session's own launch point")]
+    pub launch_point: LaunchPoint,
 }
 
 /// Asks the policy.
-pub async fn authorise(node: &Node, guest: &Guest) -> Result<Granted, Refusal> {
+pub async fn authorise(
+    node: &Node,
+    guest: &Guest,
+    wish: Result<Wish, Refusal>,
+) -> Result<Granted, Refusal> {
     if node.is_draining() {
         return Err(Refusal::Draining);
     }
     if guest.identity.locked {
         return Err(Refusal::UserLocked);
     }
-    let wish = guest.wish.clone()?;
-    let host = wish.host.clone().ok_or(Refusal::NoHostNamed)?;
+    let wish = wish?;
     let user = &guest.identity.name;
     let snapshot = node
         .store
-        .policy_snapshot(user, &host)
+        .policy_snapshot(user, &wish.host)
         .await
         .map_err(store_unavailable)?;
     let mut request = Request {
         protocol: Protocol::Ssh,
-        host,
+        host: wish.host,
         activity: wish.activity.clone(),
         policy: wish.policy,
         notes: wish.notes,
-        ticket: None,
+        ticket: wish.ticket,
     };
     // A session asked for through the API is entered, under the notes and the ticket given there.
     let waiting = match &snapshot.host {
@@ -84,6 +127,7 @@ pub async fn authorise(node: &Node, guest: &Guest) -> Result<Granted, Refusal> {
             notes: request.notes,
             ticket: request.ticket,
             waiting: waiting.map(|session| session.id),
+            launch_point: wish.launch_point,
         }),
         Decision::Deny(refusal) => Err(refusal),
     }

@@ -1,7 +1,7 @@
 //! One session channel: its two ends, and what both directions know about it.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +41,54 @@ pub struct ClientEnd {
     pub write: ChannelWriteHalf<server::Msg>,
     /// What the client sent.
     pub inbox: Arc<Inbox>,
+    /// Of the requests in front, how many the client believes accepted already.
+    promised: AtomicU32,
+}
+
+impl ClientEnd {
+    /// The end of a channel that the client has just opened.
+    pub fn new(
+        handle: server::Handle,
+        write: ChannelWriteHalf<server::Msg>,
+        inbox: Arc<Inbox>,
+    ) -> Self {
+        Self {
+            id: write.id(),
+            handle,
+            write,
+            inbox,
+            promised: AtomicU32::new(0),
+        }
+    }
+
+    /// Answers the oldest request that has no answer yet (RFC 4254 section 5.4). False if that one
+    /// was promised: the client has its answer already, and hears no second one.
+    pub async fn answer(&self, accepted: bool) -> bool {
+        let left = |promised: u32| promised.checked_sub(1);
+        let order = Ordering::Relaxed;
+        if self.promised.fetch_update(order, order, left).is_ok() {
+            return false;
+        }
+        self.send_answer(accepted).await;
+        true
+    }
+
+    /// Accepts a request before anybody knows whether the target will. Whoever does this gives the
+    /// request back ([`Inbox::put_back`]), in order, before the channel is relayed.
+    #[expect(dead_code, reason = "for the menu")]
+    pub async fn promise(&self) {
+        self.send_answer(true).await;
+        self.promised.fetch_add(1, Ordering::Relaxed);
+    }
+
+    async fn send_answer(&self, accepted: bool) {
+        // Sending fails only when the leg is gone, and with it whoever waits for the answer.
+        let _ = if accepted {
+            self.handle.channel_success(self.id).await
+        } else {
+            self.handle.channel_failure(self.id).await
+        };
+    }
 }
 
 /// The target's end of a channel.

@@ -11,7 +11,7 @@ use sallyport_store::{Login, LoginOutcome, SessionType};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::authorise::{Granted, Guest, authorise};
+use super::authorise::{Granted, Guest, Wish, authorise};
 use super::bring_up::bring_up;
 use super::dial::{self, DialError};
 use super::find_session::find_session;
@@ -33,9 +33,10 @@ pub struct Joined {
 pub async fn enter(
     node: &Arc<Node>,
     guest: &Guest,
+    wish: Result<Wish, Refusal>,
     cut: CancellationToken,
 ) -> Result<Joined, Refusal> {
-    let entered = match authorise(node, guest).await {
+    let entered = match authorise(node, guest, wish).await {
         Ok(granted) => join(node, guest, &granted, cut).await,
         Err(refusal) => Err((refusal, None)),
     };

@@ -9,10 +9,9 @@ use std::sync::Arc;
 
 use russh::keys::ssh_key;
 use russh::server::{
-    Auth, ChannelOpenHandle, GlobalReply, Handle, Handler, Msg, PublicKeyOffer, Session,
-    VerifiedPublicKey,
+    Auth, ChannelOpenHandle, GlobalReply, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
 };
-use russh::{Channel, ChannelId, ChannelOpenFailure, ChannelWriteHalf, Disconnect, Pty, Sig};
+use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Pty, Sig};
 use sallyport_domain::connect_string;
 use sallyport_store::{Identity, LoginOutcome, SessionType};
 
@@ -20,7 +19,7 @@ use super::LegError;
 use super::authorise::Guest;
 use super::channel::ClientEnd;
 use super::inbox::{Inbox, Item, Request, Start, Stream};
-use super::supervise::Shared;
+use super::shared::Shared;
 use crate::clock;
 use crate::node::Node;
 
@@ -160,13 +159,13 @@ impl Handler for Front {
             return Ok(());
         };
         let guest = Guest {
-            wish: connect_string::parse(&self.user_name),
             identity,
             method,
             source_ip: self.peer.ip().to_string(),
             client: String::from_utf8_lossy(session.remote_sshid()).into_owned(),
         };
-        self.shared.enter(self.node.clone(), guest);
+        let connect = connect_string::parse(&self.user_name);
+        self.shared.admit(self.node.clone(), guest, connect);
         Ok(())
     }
 
@@ -187,7 +186,7 @@ impl Handler for Front {
         // Our own inboxes take what arrives: without a reader russh's queue refuses at once.
         let (_, write) = channel.split();
         self.shared
-            .open_channel(self.opened, client_end(session.handle(), write, inbox));
+            .open_channel(self.opened, ClientEnd::new(session.handle(), write, inbox));
         reply.accept().await;
         Ok(())
     }
@@ -384,15 +383,6 @@ impl Front {
             }
             Err(_) => Ok(None),
         }
-    }
-}
-
-fn client_end(handle: Handle, write: ChannelWriteHalf<Msg>, inbox: Arc<Inbox>) -> ClientEnd {
-    ClientEnd {
-        id: write.id(),
-        handle,
-        write,
-        inbox,
     }
 }
 

@@ -268,7 +268,7 @@ impl Channel {
     /// Says no to something that starts nothing.
     async fn refuse(&self, what: &str, refusal: &Refusal) -> Result<(), ChannelEnd> {
         self.log_refusal(what, refusal).await?;
-        let _ = self.client.handle.channel_failure(self.client.id).await;
+        self.client.answer(false).await;
         Ok(())
     }
 

@@ -188,6 +188,17 @@ impl Inbox {
         Ok(())
     }
 
+    /// Puts back what was taken out, oldest first, before everything else.
+    #[expect(dead_code, reason = "for the menu")]
+    pub fn put_back(&self, items: Vec<Item>) {
+        let mut queue = self.queue();
+        for item in items.into_iter().rev() {
+            queue.items.push_front(Slot::Item(item));
+        }
+        drop(queue);
+        self.filled.notify_one();
+    }
+
     /// The leg or the channel is gone: after what is in it, [`Inbox::recv`] answers `None`.
     pub fn close(&self) {
         self.queue().closed = true;

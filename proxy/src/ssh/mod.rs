@@ -17,11 +17,15 @@ mod front;
 mod host_keys;
 mod inbound;
 mod inbox;
+mod lobby;
 mod outbound;
 mod refused;
+mod relay;
+mod shared;
 mod supervise;
 mod target;
 mod terminal;
+mod wind_up;
 
 pub use front::refused_login;
 pub use supervise::serve;

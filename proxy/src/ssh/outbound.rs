@@ -12,6 +12,7 @@ use super::bulk::BulkStream;
 use super::channel::{Asked, Channel, ChannelEnd};
 use super::inbound::{STDERR, signal_name};
 use super::inbox::{Item, Stream};
+use super::refused;
 use crate::gate::GateState;
 use crate::notice;
 
@@ -203,7 +204,9 @@ impl Channel {
     /// The target's true answer, to the client and into the log.
     async fn answer(&self, accepted: bool) -> Result<(), ChannelEnd> {
         let channel = self.number;
-        match self.answered() {
+        let asked = self.answered();
+        let starts = matches!(asked, Some(Asked::Start(..)));
+        match asked {
             Some(Asked::Pty) => {
                 if !accepted {
                     self.set_terminal(false);
@@ -231,12 +234,13 @@ impl Channel {
             // The target answers what nobody asked.
             None => return Ok(()),
         }
-        let (handle, id) = (&self.client.handle, self.client.id);
-        let _ = if accepted {
-            handle.channel_success(id).await
-        } else {
-            handle.channel_failure(id).await
-        };
+        let heard = self.client.answer(accepted).await;
+        if starts && !accepted && !heard {
+            // She was promised what the target now refuses.
+            let told = refused::say(&self.client, "the target refused to start it");
+            let _ = self.closed.run_until_cancelled(told).await;
+            self.closed.cancel();
+        }
         Ok(())
     }
 

@@ -20,10 +20,10 @@ pub async fn explain(client: ClientEnd, refusal: &Refusal) {
             }
             // Only what starts something is worth a refusal; the rest would hide it.
             Item::Request(Request::Pty { .. } | Request::Env(..)) => {
-                let _ = client.handle.channel_success(client.id).await;
+                client.answer(true).await;
             }
             Item::Request(Request::Refused(_)) => {
-                let _ = client.handle.channel_failure(client.id).await;
+                client.answer(false).await;
             }
             Item::Data(_, data) => {
                 let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
@@ -39,8 +39,13 @@ pub async fn explain(client: ClientEnd, refusal: &Refusal) {
 
 /// Accepts what was asked for, says why it is refused, and ends it.
 pub async fn tell(client: &ClientEnd, refusal: &Refusal) {
-    let _ = client.handle.channel_success(client.id).await;
-    let text = notice::on_stderr(&refusal.to_string());
+    client.answer(true).await;
+    say(client, &refusal.to_string()).await;
+}
+
+/// Says why a channel ends that was accepted, and ends it.
+pub async fn say(client: &ClientEnd, why: &str) {
+    let text = notice::on_stderr(why);
     let _ = client.write.extended_data_bytes(STDERR, text).await;
     let _ = client
         .handle

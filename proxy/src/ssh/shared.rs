@@ -1,0 +1,248 @@
+//! What a client's leg and its supervisor share: where the client stands, and the tasks of its channels.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared as SharedFuture};
+use sallyport_domain::connect_string::ConnectString;
+use sallyport_domain::event::Event;
+use sallyport_domain::refusal::Refusal;
+use sallyport_domain::session::DisconnectCause;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::authorise::{Guest, Wish};
+use super::channel::ClientEnd;
+use super::enter::{self, Joined};
+use super::lobby::{self, Lobby};
+use super::refused;
+use super::relay::relay;
+use super::wind_up::wind_up;
+use crate::node::Node;
+
+/// How long a client that was refused, or whose target is gone, may stay.
+pub const LINGER: Duration = Duration::from_secs(5);
+
+/// Joined to the target, or why not.
+pub type Entered = Result<Joined, Refusal>;
+/// On the way there; whoever asks gets the same answer.
+pub type Entering = SharedFuture<BoxFuture<'static, Entered>>;
+
+/// Where a client stands.
+#[derive(Clone)]
+pub enum Standing {
+    /// Nobody knows yet who she is.
+    Outside,
+    /// She is known and named no host: nothing is dialled.
+    Lobby(Arc<Lobby>),
+    /// She named a host: on the way to it, joined to its target, or refused.
+    Entering(Entering),
+}
+
+/// What the client's leg and its supervisor share.
+pub struct Shared {
+    /// The tasks of the client's channels.
+    pub(super) channels: TaskTracker,
+    /// Cuts both sockets.
+    pub(super) cut: CancellationToken,
+    standing: watch::Sender<Standing>,
+    /// The client's leg is gone: were channels still open?
+    gone: watch::Sender<Option<bool>>,
+}
+
+impl Shared {
+    pub(super) fn new(cut: CancellationToken) -> Self {
+        Self {
+            channels: TaskTracker::new(),
+            cut,
+            standing: watch::Sender::new(Standing::Outside),
+            gone: watch::Sender::new(None),
+        }
+    }
+
+    /// The guest has proven who she is: she is let in to where she wants to go, beside the leg's
+    /// loop, or into the lobby if she has not said where.
+    pub(super) fn admit(
+        &self,
+        node: Arc<Node>,
+        guest: Guest,
+        connect: Result<ConnectString, Refusal>,
+    ) {
+        let standing = match connect.and_then(Wish::try_from) {
+            Err(Refusal::NoHostNamed) if Lobby::admits(&node, &guest) => {
+                Standing::Lobby(Lobby::enter(node, guest))
+            }
+            wish => {
+                let entering = self.enter(node, guest, wish);
+                // Dialling starts now, not when the first channel asks for it.
+                self.channels.spawn(entering.clone().map(drop));
+                Standing::Entering(entering)
+            }
+        };
+        self.standing.send_replace(standing);
+    }
+
+    fn enter(&self, node: Arc<Node>, guest: Guest, wish: Result<Wish, Refusal>) -> Entering {
+        let cut = self.cut.clone();
+        async move { enter::enter(&node, &guest, wish, cut).await }
+            .boxed()
+            .shared()
+    }
+
+    /// Out of the lobby, to a host. The first choice of a connection names where all its channels
+    /// go; whoever chooses later follows it. A refusal leaves her in the lobby, to choose again.
+    #[expect(dead_code, reason = "for the menu")]
+    pub(super) async fn choose(self: &Arc<Self>, lobby: &Arc<Lobby>, wish: Wish) -> Entered {
+        let entering = self.enter(lobby.node.clone(), lobby.guest.clone(), Ok(wish));
+        let first = self.standing.send_if_modified(|standing| match standing {
+            Standing::Lobby(_) => {
+                *standing = Standing::Entering(entering.clone());
+                true
+            }
+            Standing::Outside | Standing::Entering(_) => false,
+        });
+        if !first {
+            return self.entered().await;
+        }
+        let (shared, lobby) = (self.clone(), lobby.clone());
+        // A task of its own: the channel that chose may be closed meanwhile.
+        let chosen = self.channels.spawn(async move {
+            let entered = entering.await;
+            if entered.is_err() {
+                lobby.touch();
+                shared.standing.send_replace(Standing::Lobby(lobby));
+            }
+            entered
+        });
+        chosen.await.unwrap_or(Err(Refusal::StoreUnavailable))
+    }
+
+    /// Waits until it is known who she is.
+    pub(super) async fn known(&self) -> Standing {
+        let mut standing = self.standing.subscribe();
+        let known = |standing: &Standing| match standing {
+            Standing::Outside => false,
+            Standing::Lobby(_) | Standing::Entering(_) => true,
+        };
+        // The sender lives in `self`, so waiting cannot fail.
+        match standing.wait_for(known).await {
+            Ok(standing) => standing.clone(),
+            Err(_) => Standing::Outside,
+        }
+    }
+
+    /// The lobby, if she stands there.
+    fn lobby(&self) -> Option<Arc<Lobby>> {
+        match &*self.standing.borrow() {
+            Standing::Lobby(lobby) => Some(lobby.clone()),
+            Standing::Outside | Standing::Entering(_) => None,
+        }
+    }
+
+    /// What came of the host she named; waits until she has named one.
+    pub(super) async fn entered(&self) -> Entered {
+        let mut standing = self.standing.subscribe();
+        let named = |standing: &Standing| match standing {
+            Standing::Outside | Standing::Lobby(_) => false,
+            Standing::Entering(_) => true,
+        };
+        let standing = standing.wait_for(named).await.ok().map(|it| it.clone());
+        match standing {
+            Some(Standing::Entering(entering)) => entering.await,
+            Some(Standing::Outside | Standing::Lobby(_)) | None => Err(Refusal::StoreUnavailable),
+        }
+    }
+
+    /// Waits until she is joined to a target, however often she is refused before.
+    pub(super) async fn joined(&self) -> Joined {
+        let mut standing = self.standing.subscribe();
+        loop {
+            let now = standing.borrow_and_update().clone();
+            if let Standing::Entering(entering) = now
+                && let Ok(joined) = entering.await
+            {
+                return joined;
+            }
+            if standing.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// The client opened a session channel.
+    pub(super) fn open_channel(self: &Arc<Self>, number: u32, client: ClientEnd) {
+        let shared = self.clone();
+        self.channels.spawn(async move {
+            let entering = match shared.known().await {
+                Standing::Entering(entering) => entering,
+                Standing::Lobby(lobby) => {
+                    return lobby::receive(&shared, &lobby, number, client).await;
+                }
+                Standing::Outside => return,
+            };
+            match (entering.await, shared.lobby()) {
+                (Ok(joined), _) => relay(joined, number, client, &shared.cut).await,
+                // Another channel chose, and was refused: this one may choose as well.
+                (Err(_), Some(lobby)) => lobby::receive(&shared, &lobby, number, client).await,
+                (Err(refusal), None) => shared.show_out(client, &refusal).await,
+            }
+        });
+    }
+
+    /// Tells somebody who was refused why; nothing else is to be had here.
+    async fn show_out(&self, client: ClientEnd, refusal: &Refusal) {
+        let told = async {
+            refused::explain(client, refusal).await;
+            tokio::time::sleep(LINGER).await;
+        };
+        let _ = self.cut.run_until_cancelled(told).await;
+        self.cut.cancel();
+    }
+
+    /// The client asked for something that is not offered.
+    pub(super) fn refused(self: &Arc<Self>, what: &'static str, detail: String) {
+        let shared = self.clone();
+        self.channels.spawn(async move {
+            let why = Refusal::NotOffered { what };
+            let entering = match shared.known().await {
+                Standing::Entering(entering) => entering,
+                Standing::Lobby(lobby) => return lobby.log_refusal(&why),
+                Standing::Outside => return,
+            };
+            let Ok(joined) = entering.await else {
+                return;
+            };
+            // The tape's own failure is noticed where bytes pass.
+            let _ = joined
+                .connection
+                .log(Event::RightRefused {
+                    what: format!("{what} {detail}"),
+                    why: why.to_string(),
+                })
+                .await;
+        });
+    }
+
+    /// The client left while she was being let in: whatever came of that ends.
+    pub(super) async fn abandon(&self) {
+        self.cut.cancel();
+        let standing = self.standing.borrow().clone();
+        if let Standing::Entering(entering) = standing
+            && let Ok(joined) = entering.await
+        {
+            wind_up(self, joined, DisconnectCause::ClientLost).await;
+        }
+    }
+
+    /// The client's leg is gone.
+    pub(super) fn client_gone(&self, channels_open: bool) {
+        self.gone.send_replace(Some(channels_open));
+    }
+
+    /// Were channels still open when the client's leg went?
+    pub(super) fn left_channels_open(&self) -> bool {
+        self.gone.borrow().unwrap_or(true)
+    }
+}
