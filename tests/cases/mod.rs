@@ -3,6 +3,7 @@
 mod api;
 mod bad_targets;
 mod command_line;
+mod conformance;
 mod control;
 mod crashes;
 mod files;

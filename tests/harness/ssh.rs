@@ -1,10 +1,11 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use super::process::{Done, run, run_with_input, tool};
+use super::target::{KEY_ACCOUNT, Target};
 use super::{Gateway, passwords};
 
 /// The real OpenSSH client programs, pointed at a gateway, with keys and known hosts of their own.
@@ -31,6 +32,34 @@ impl Ssh {
             options: Vec::new(),
             limit: Duration::from_secs(30),
         }
+    }
+
+    /// Logs in at a target itself, past any gateway, as [`KEY_ACCOUNT`].
+    pub fn direct(target: &Target) -> Self {
+        Self {
+            login: KEY_ACCOUNT.into(),
+            port: target.port(),
+            dir: target.dir().to_owned(),
+            key: Some(target.account_key()),
+            password: None,
+            options: Vec::new(),
+            limit: Duration::from_secs(30),
+        }
+    }
+
+    /// Where it connects to, on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The login name it gives.
+    pub fn login(&self) -> String {
+        self.login.to_string_lossy().into_owned()
+    }
+
+    /// The private key it logs in with.
+    pub fn key_file(&self) -> Option<&Path> {
+        self.key.as_deref()
     }
 
     /// With a password instead of a key.

@@ -99,6 +99,11 @@ impl Target {
         self.port
     }
 
+    /// The folder with its configuration and keys.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Its host key, as `ssh-ed25519 AAAA…`.
     pub fn host_key(&self) -> String {
         public_key(&self.dir.path().join("host_ed25519.pub"))
@@ -132,6 +137,14 @@ impl Target {
     pub fn folder(&self) -> TempDir {
         let folder = TempDir::with_prefix("sp-files-").unwrap();
         self.give(folder.path());
+        folder
+    }
+
+    /// A fresh folder that this account may write to.
+    pub fn folder_of(&self, account: &str) -> TempDir {
+        let folder = TempDir::with_prefix("sp-files-").unwrap();
+        let (uid, gid) = ids(account);
+        chown(folder.path(), Some(uid), Some(gid)).unwrap();
         folder
     }
 

@@ -104,6 +104,7 @@ impl World {
         let hosts = vec![
             plain("web"),
             plain("keyed").activities(&["key-shell"]),
+            plain("all").activities(&["everything"]),
             plain("short").profiles(&["short"]),
             plain("stretch").profiles(&["stretch"]),
             plain("idle").profiles(&["idle"]),
@@ -160,6 +161,7 @@ impl World {
             "activities:
   - {{ name: shell, protocol: ssh, account: {ACCOUNT}, rights: [shell, exec, sftp] }}
   - {{ name: key-shell, protocol: ssh, account: {KEY_ACCOUNT}, rights: [shell, exec, sftp] }}
+  - {{ name: everything, protocol: ssh, account: {KEY_ACCOUNT}, rights: [shell, exec, sftp, local-forward, remote-forward, agent, x11] }}
   - {{ name: files, protocol: ssh, account: {ACCOUNT}, rights: [sftp] }}
   - {{ name: commands, protocol: ssh, account: {ACCOUNT}, rights: [exec] }}
 connection_profiles:{PROFILES}
