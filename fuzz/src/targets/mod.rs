@@ -1,0 +1,9 @@
+//! The targets.
+
+pub mod connect_string;
+pub mod csv_cells;
+pub mod declaration;
+pub mod echo;
+pub mod screen;
+pub mod tape;
+pub mod tape_recovery;
