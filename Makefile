@@ -1,6 +1,6 @@
 # `make help` lists what there is. The work is done by scripts/.
 
-.PHONY: help run test bench deps clean-data
+.PHONY: help run test bench fuzz deps clean-data
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -14,6 +14,9 @@ test: ## Run everything: format, lints, unit and end-to-end tests
 
 bench: ## Measure against direct SSH and ProxyJump; prints one table
 	@scripts/bench.sh
+
+fuzz: ## Fuzz every parser: TIME=3600 seconds for each, TARGETS="screen tape" for some
+	@scripts/fuzz.sh $(or $(TIME),60) $(TARGETS)
 
 deps: ## Install what building, running and testing need (apt)
 	@scripts/deps.sh test

@@ -26,6 +26,7 @@ need openssh-client ssh ssh-keygen
 need openssh-server sshd
 need util-linux setpriv setsid
 if [ "$what" = test ]; then
+    need g++ g++
     need sshpass sshpass
     need asciinema asciinema
     need rsync rsync

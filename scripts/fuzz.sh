@@ -26,7 +26,7 @@ one() {
         -artifact_prefix="artifacts/$1/" "found/$1" "corpus/$1" >"$log" 2>&1 || status=$?
     if [ "$status" != 0 ]; then
         echo "$1: a finding, see fuzz/$log"
-        tail -n 25 "$log"
+        grep -vE '^#[0-9]' "$log" | tail -n 25
         return 1
     fi
     printf '%-16s %s\n' "$1" "$(grep -E '^#[0-9]+.*DONE' "$log" | tr -s ' \t' ' ')"

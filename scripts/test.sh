@@ -26,10 +26,12 @@ step() {
 
 step "packages" scripts/deps.sh test
 step "patches" patches/apply.sh
-step "format" cargo fmt --all --check
+step "format" scripts/format.sh --check
 step "lints" cargo clippy --workspace --all-targets --quiet -- -D warnings
 # The end-to-end tests start the program itself.
 step "build" cargo build --workspace --quiet
 step "tests" cargo test --workspace --quiet
+# Seconds for each of the parsers; `make fuzz` takes longer.
+step "fuzz" scripts/fuzz.sh 4
 
 printf '\n%s%5d s  all\n' "$times" "$(($(date +%s) - begin))"

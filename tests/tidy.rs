@@ -96,7 +96,9 @@ fn sources() -> Vec<Source> {
                 || ["Makefile", "run"].contains(&name.as_str()))
                 && let Ok(text) = fs::read_to_string(&path)
             {
-                let is_test = relative.starts_with("tests/") || relative.contains("/tests/");
+                let is_test = relative.starts_with("tests/")
+                    || relative.starts_with("fuzz/")
+                    || relative.contains("/tests/");
                 found.push(Source {
                     path: relative,
                     text,

@@ -8,6 +8,7 @@
 mod digest;
 mod fact;
 pub mod path;
+pub mod proxy_protocol;
 mod reader;
 pub mod rsync;
 pub mod scp;

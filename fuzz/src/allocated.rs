@@ -41,6 +41,9 @@ pub fn at_most<T>(most: usize, run: impl FnOnce() -> T) -> T {
     PEAK.store(before, Ordering::Relaxed);
     let answer = run();
     let peak = PEAK.load(Ordering::Relaxed).saturating_sub(before);
-    assert!(peak <= most, "{peak} bytes were held at once, {most} are allowed");
+    assert!(
+        peak <= most,
+        "{peak} bytes were held at once, {most} are allowed"
+    );
     answer
 }

@@ -12,8 +12,8 @@ mod config;
 mod failure;
 mod input;
 mod panics;
-mod targets;
 mod tape;
+mod targets;
 
 use std::sync::OnceLock;
 
@@ -25,6 +25,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("csv_cells", targets::csv_cells::run),
     ("declaration", targets::declaration::run),
     ("echo", targets::echo::run),
+    ("proxy_protocol", targets::proxy_protocol::run),
     ("screen", targets::screen::run),
     ("tape", targets::tape::run),
     ("tape_recovery", targets::tape_recovery::run),

@@ -72,7 +72,8 @@ pub struct Memory(File);
 
 impl Memory {
     pub fn holding(bytes: &[u8]) -> Self {
-        let mut file = File::from(memfd_create("tape", MemfdFlags::CLOEXEC).expect("a file in memory"));
+        let mut file =
+            File::from(memfd_create("tape", MemfdFlags::CLOEXEC).expect("a file in memory"));
         file.write_all(bytes).expect("memory can be written");
         file.rewind().expect("memory can be read from its start");
         Self(file)

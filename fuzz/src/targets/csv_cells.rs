@@ -37,8 +37,14 @@ pub fn run(data: &[u8]) {
                 Value::String(text) => text.clone(),
                 number => number.to_string(),
             };
-            assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell:?}");
-            assert!(cell == typed || cell == format!("'{typed}"), "{typed:?} became {cell:?}");
+            assert!(
+                !cell.starts_with(['=', '+', '-', '@', '\t', '\r']),
+                "{cell:?}"
+            );
+            assert!(
+                cell == typed || cell == format!("'{typed}"),
+                "{typed:?} became {cell:?}"
+            );
         }
     }
 }

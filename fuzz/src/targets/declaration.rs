@@ -16,7 +16,8 @@ pub fn run(data: &[u8]) {
     if text.contains("..") || text.contains('/') && text.contains("from_file") {
         return;
     }
-    let lines = text.lines().count() as u64 + 1;
+    // YAML breaks lines at a lone carriage return as well.
+    let lines = text.matches(['\n', '\r']).count() as u64 + 1;
     match allocated::at_most(MOST, || apply::read(text)) {
         Ok(declaration) => written_and_read_again(&declaration),
         Err(complaints) => {
@@ -26,7 +27,8 @@ pub fn run(data: &[u8]) {
             }
         }
     }
-    if let Ok(declaration) = allocated::at_most(MOST, || serde_json::from_str::<Declaration>(text)) {
+    if let Ok(declaration) = allocated::at_most(MOST, || serde_json::from_str::<Declaration>(text))
+    {
         written_and_read_again(&declaration);
     }
 }

@@ -64,7 +64,11 @@ pub fn run(data: &[u8]) {
         typed.take(tracker.flush());
         assert_eq!(tracker.withheld(), 0);
     });
-    assert_eq!(typed.decided, typed.bytes.len(), "every byte gets its verdict");
+    assert_eq!(
+        typed.decided,
+        typed.bytes.len(),
+        "every byte gets its verdict"
+    );
     // Answers of full-screen programs need not show the key.
     if !shown.contains(&0x1b) {
         let secret = |byte: &&u8| byte.is_ascii_graphic() && !shown.contains(byte);

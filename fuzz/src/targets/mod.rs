@@ -4,6 +4,7 @@ pub mod connect_string;
 pub mod csv_cells;
 pub mod declaration;
 pub mod echo;
+pub mod proxy_protocol;
 pub mod screen;
 pub mod tape;
 pub mod tape_recovery;

@@ -18,11 +18,15 @@ pub fn run(data: &[u8]) {
     panics::caught();
     let draw = |how: u8| {
         let mut screen = Screen::new(cols, rows);
-        pieces(before, how).into_iter().for_each(|piece| screen.feed(piece));
+        pieces(before, how)
+            .into_iter()
+            .for_each(|piece| screen.feed(piece));
         if later_cols != 0 {
             screen.resize(later_cols, later_rows);
         }
-        pieces(after, how).into_iter().for_each(|piece| screen.feed(piece));
+        pieces(after, how)
+            .into_iter()
+            .for_each(|piece| screen.feed(piece));
         screen
     };
     let (mut whole, mut cut) = allocated::at_most(64 << 20, || (draw(0), draw(how)));

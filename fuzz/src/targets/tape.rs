@@ -35,7 +35,10 @@ pub fn run(data: &[u8]) {
             }
             followed.extend(entries);
         }
-        assert!(read.starts_with(&followed), "the tail sees what the reader sees");
+        assert!(
+            read.starts_with(&followed),
+            "the tail sees what the reader sees"
+        );
     });
     // Screens may be as large as terminals get.
     allocated::at_most(most + (128 << 20), || {

@@ -21,7 +21,10 @@ pub fn run(data: &[u8]) {
         let report = verify(path).expect("it is a tape");
         assert!(report.is_whole(), "{report:?}");
         let after = read(path).expect("it is a tape");
-        assert_eq!(before, after, "what could be read still can be, and no more");
+        assert_eq!(
+            before, after,
+            "what could be read still can be, and no more"
+        );
     }
 }
 
@@ -39,7 +42,11 @@ fn file() -> &'static Path {
     static FILE: OnceLock<PathBuf> = OnceLock::new();
     FILE.get_or_init(|| {
         let shared = Path::new("/dev/shm");
-        let folder = if shared.is_dir() { shared.to_owned() } else { std::env::temp_dir() };
+        let folder = if shared.is_dir() {
+            shared.to_owned()
+        } else {
+            std::env::temp_dir()
+        };
         folder.join(format!("sallyport-fuzz-{}.tape", std::process::id()))
     })
 }
