@@ -78,6 +78,10 @@ impl From<Refusal> for Problem {
             | Refusal::NoSuchActivity { .. }
             | Refusal::NoSuchPolicy { .. }
             | Refusal::RightMissing { .. }
+            | Refusal::DestinationNotAllowed { .. }
+            | Refusal::ListenNotAllowed { .. }
+            | Refusal::TooMany { .. }
+            | Refusal::NotAskedFor { .. }
             | Refusal::NotOffered { .. } => StatusCode::FORBIDDEN,
             Refusal::RecordingUnavailable
             | Refusal::TargetUnreachable { .. }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::destination::Destination;
 use crate::right::Right;
 use crate::role::Role;
 use crate::scope::ScopePath;
@@ -421,6 +422,12 @@ pub struct Activity {
     /// What it allows.
     #[serde(default)]
     pub rights: Vec<Right>,
+    /// Where `local-forward` may lead; anywhere if this is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permit_open: Option<Vec<Destination>>,
+    /// Where `remote-forward` may listen on the target; anywhere if this is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permit_listen: Option<Vec<Destination>>,
 }
 
 /// How a target is spoken to.

@@ -3,6 +3,8 @@
 //! The same events stand in the database (to be searched) and on the tape (to be proven). None of
 //! them ever carries the content of a secret.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::close::CloseReason;
@@ -32,6 +34,38 @@ impl Level {
             Self::Warn => "warn",
             Self::Error => "error",
         }
+    }
+}
+
+/// What a forward is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ForwardKind {
+    /// From the client to somewhere behind the target (`ssh -L`, `-D`, `-W`).
+    Local,
+    /// From the target back to the client (`ssh -R`).
+    Remote,
+    /// To the client's SSH agent.
+    Agent,
+    /// To the client's X server.
+    X11,
+}
+
+impl ForwardKind {
+    /// The name in events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Remote => "remote",
+            Self::Agent => "agent",
+            Self::X11 => "x11",
+        }
+    }
+}
+
+impl fmt::Display for ForwardKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -139,6 +173,30 @@ events! {
     /// Output or input beyond the recorded amount: its digest instead.
     BulkDigest { /** Which channel. */ channel: u32, /** in, out or err. */ stream: String, /** All bytes of the stream. */ bytes: u64, /** SHA-256 of all of them. */ sha256: String }
         = "channel.digest", Info, "channel {channel}: {bytes} bytes {stream}, SHA-256 {sha256}";
+    /// The target listens for a remote forward, or said no.
+    ForwardListening { /** Where on the target. */ at: String, /** Did the target agree? */ accepted: bool }
+        = "forward.listening", Info, "target asked to listen at {at} (accepted by target: {accepted})";
+    /// The target listens no more.
+    ForwardCancelled { /** Where it did. */ at: String, /** Why. */ why: String }
+        = "forward.cancelled", Info, "target no longer listens at {at}: {why}";
+    /// A connection inside a forward was made.
+    ForwardOpened { /** Number of its channel. */ channel: u32, /** Which kind. */ forward: ForwardKind, /** Who connected. */ from: String, /** To where. */ to: String }
+        = "forward.opened", Info, "channel {channel}: {forward} forward from {from} to {to}";
+    /// A connection inside a forward was asked for and not allowed.
+    ForwardRefused { /** Which kind. */ forward: ForwardKind, /** Who connected. */ from: String, /** To where. */ to: String, /** Code of the refusal. */ code: String, /** Why. */ why: String }
+        = "forward.refused", Warn, "{forward} forward from {from} to {to} refused: {why}";
+    /// The other side could not make a connection inside a forward.
+    ForwardFailed { /** Which kind. */ forward: ForwardKind, /** Who connected. */ from: String, /** To where. */ to: String, /** What the other side said. */ error: String }
+        = "forward.failed", Info, "{forward} forward from {from} to {to} failed: {error}";
+    /// A connection inside a forward carries a session of its own, which this recording does not show.
+    ForwardCarries { /** Number of its channel. */ channel: u32, /** SSH, RDP or VNC. */ protocol: String, /** To where. */ to: String }
+        = "forward.carries", Warn, "channel {channel}: the forward to {to} carries {protocol}, which is not recorded";
+    /// A connection inside a forward is over.
+    ForwardClosed {
+        /** Number of its channel. */ channel: u32, /** Which kind. */ forward: ForwardKind, /** Who connected. */ from: String, /** To where. */ to: String, /** Why. */ why: String,
+        /** Bytes from the client. */ bytes_in: u64, /** Bytes to the client. */ bytes_out: u64, /** SHA-256 of those from the client. */ sha256_in: String, /** SHA-256 of those to the client. */ sha256_out: String,
+        /** How long it was open. */ duration_ms: u64, /** The protocol inside, if its first bytes show it. */ protocol: Option<String>
+    } = "forward.closed", Info, "channel {channel}: {forward} forward to {to} closed by {why} after {duration_ms} ms, {bytes_in} bytes in, {bytes_out} bytes out";
     /// A command arrived and took effect.
     CommandDone { /** Which. */ command: CommandId, /** Verb. */ verb: String, /** By whom. */ by: String }
         = "command.done", Info, "{verb} by {by}";

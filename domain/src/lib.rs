@@ -10,6 +10,7 @@ pub mod command;
 pub mod connect_string;
 pub mod deadline;
 pub mod declared;
+pub mod destination;
 pub mod event;
 pub mod id;
 pub mod permit;

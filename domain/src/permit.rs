@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::declared::{Account, ConnectionProfile, Host};
+use crate::destination::{self, Destination, Endpoint};
 use crate::id::NounId;
 use crate::refusal::Refusal;
 use crate::right::Right;
@@ -22,6 +23,8 @@ pub struct Permit {
     pub(crate) policy: String,
     pub(crate) profile: ConnectionProfile,
     pub(crate) rights: BTreeSet<Right>,
+    pub(crate) permit_open: Option<Vec<Destination>>,
+    pub(crate) permit_listen: Option<Vec<Destination>>,
 }
 
 /// Proof that a permit holds one right. Only [`Permit::right`] makes one.
@@ -35,7 +38,59 @@ impl Granted {
     }
 }
 
+/// Proof that a permit lets a forward lead to one endpoint. Only [`Permit::may_open`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening(Endpoint);
+
+impl Opening {
+    /// Where to.
+    pub fn to(&self) -> &Endpoint {
+        &self.0
+    }
+}
+
+/// Proof that a permit lets the target listen at one endpoint. Only [`Permit::may_listen`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listening(Endpoint);
+
+impl Listening {
+    /// Where.
+    pub fn at(&self) -> &Endpoint {
+        &self.0
+    }
+}
+
 impl Permit {
+    /// A forward from the client to somewhere behind the target.
+    pub fn may_open(&self, to: &Endpoint) -> Result<Opening, Refusal> {
+        self.right(Right::LocalForward)?;
+        match &self.permit_open {
+            Some(allowed) if !allowed.iter().any(|place| place.covers(to)) => {
+                Err(Refusal::DestinationNotAllowed {
+                    to: to.to_string(),
+                    activity: self.activity.clone(),
+                    allowed: destination::list(allowed),
+                })
+            }
+            Some(_) | None => Ok(Opening(to.clone())),
+        }
+    }
+
+    /// A forward from the target back to the client.
+    pub fn may_listen(&self, at: &Endpoint) -> Result<Listening, Refusal> {
+        self.right(Right::RemoteForward)?;
+        match &self.permit_listen {
+            Some(allowed) if !allowed.iter().any(|place| place.covers(at)) => {
+                Err(Refusal::ListenNotAllowed {
+                    at: at.to_string(),
+                    activity: self.activity.clone(),
+                    allowed: destination::list(allowed),
+                })
+            }
+            Some(_) | None => Ok(Listening(at.clone())),
+        }
+    }
+
     /// The right, if the activity has it.
     pub fn right(&self, right: Right) -> Result<Granted, Refusal> {
         if self.rights.contains(&right) {

@@ -310,6 +310,8 @@ fn permit(
         policy: policy.name.clone(),
         profile: profile.clone(),
         rights: activity.rights.iter().copied().collect(),
+        permit_open: activity.permit_open.clone(),
+        permit_listen: activity.permit_listen.clone(),
     })
 }
 

@@ -154,6 +154,38 @@ pub enum Refusal {
         /// Which activity.
         activity: String,
     },
+    /// The activity lets forwards lead elsewhere only.
+    #[error("the activity {activity} does not allow a forward to {to}; it allows: {allowed}")]
+    DestinationNotAllowed {
+        /// Where to.
+        to: String,
+        /// Which activity.
+        activity: String,
+        /// What it allows, comma-separated.
+        allowed: String,
+    },
+    /// The activity lets the target listen elsewhere only.
+    #[error("the activity {activity} does not let the target listen at {at}; it allows: {allowed}")]
+    ListenNotAllowed {
+        /// Where.
+        at: String,
+        /// Which activity.
+        activity: String,
+        /// What it allows, comma-separated.
+        allowed: String,
+    },
+    /// More than a connection may have at once.
+    #[error("there are too many {what} on this connection; close some first")]
+    TooMany {
+        /// What.
+        what: &'static str,
+    },
+    /// The target opens what nobody asked it for.
+    #[error("nobody on this connection asked the target for {what}")]
+    NotAskedFor {
+        /// What.
+        what: String,
+    },
     /// This way of using SSH is not offered.
     #[error("{what} is not allowed through this gateway")]
     NotOffered {
@@ -193,6 +225,10 @@ impl Refusal {
             Self::HostKeyMismatch { .. } => "host_key_mismatch",
             Self::TargetRefusedCredential { .. } => "target_refused_credential",
             Self::RightMissing { .. } => "right_missing",
+            Self::DestinationNotAllowed { .. } => "destination_not_allowed",
+            Self::ListenNotAllowed { .. } => "listen_not_allowed",
+            Self::TooMany { .. } => "too_many",
+            Self::NotAskedFor { .. } => "not_asked_for",
             Self::NotOffered { .. } => "not_offered",
             Self::StoreUnavailable => "store_unavailable",
             Self::Draining => "draining",

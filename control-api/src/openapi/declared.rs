@@ -192,6 +192,11 @@ pub struct Activity {
     /// The account on whichever host it is done.
     account: String,
     rights: Option<Vec<Right>>,
+    /// Where forwards may lead (`local-forward`): `host:port` with `*`, address ranges and port ranges (`db-*.internal:5432`, `10.0.0.0/8:443`,
+    /// `*:8000-8999`), or absolute paths. Absent: anywhere.
+    permit_open: Option<Vec<String>>,
+    /// Where the target may listen (`remote-forward`); the same patterns. Absent: anywhere.
+    permit_listen: Option<Vec<String>>,
 }
 
 /// How a target is spoken to.

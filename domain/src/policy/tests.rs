@@ -5,6 +5,7 @@ use super::*;
 use crate::declared::{
     AccountKind, HostKeys, HostKind, OnMismatch, RdpEndpoint, RecordingMode, SshEndpoint,
 };
+use crate::destination::{self, Destination, Endpoint};
 use crate::right::Right;
 use crate::scope::ScopePath;
 use crate::span::Span;
@@ -64,8 +65,46 @@ fn activity(name: &str, protocol: Protocol, account: &str) -> (String, Activity)
             protocol,
             account: account.into(),
             rights,
+            permit_open: None,
+            permit_listen: None,
         },
     )
+}
+
+#[test]
+fn forwards_lead_where_the_activity_says() {
+    let place = |text: &str| Destination::try_from(text.to_owned()).unwrap();
+    let inside = Endpoint::tcp("db.internal", 5432).unwrap();
+    let outside = Endpoint::tcp("db.internal", 22).unwrap();
+    let limited = || Some(vec![place("*.internal:5432")]);
+    let both = [Right::LocalForward, Right::RemoteForward];
+    for (rights, limits, in_, out) in [
+        (&both[..], None, true, true),
+        (&both[..], limited(), true, false),
+        (&both[..], Some(vec![]), false, false),
+        (&[], None, false, false),
+        (&[], limited(), false, false),
+    ] {
+        let mut snapshot = snapshot();
+        let shell = snapshot.activities.get_mut("shell").unwrap();
+        shell.rights = rights.to_vec();
+        (shell.permit_open, shell.permit_listen) = (limits.clone(), limits.clone());
+        let Decision::Allow(permit) = evaluate(&snapshot, &request()) else {
+            panic!("the activity itself is allowed");
+        };
+        for (endpoint, allowed) in [(&inside, in_), (&outside, out)] {
+            let (open, listen) = (permit.may_open(endpoint), permit.may_listen(endpoint));
+            assert_eq!(
+                (open.is_ok(), listen.is_ok()),
+                (allowed, allowed),
+                "{limits:?}"
+            );
+            if let (Some(limits), Err(refusal), false) = (&limits, open, rights.is_empty()) {
+                let text = refusal.to_string();
+                assert!(text.ends_with(&destination::list(limits)), "{text}");
+            }
+        }
+    }
 }
 
 fn profile(name: &str, require: Vec<Requirement>) -> (String, ConnectionProfile) {

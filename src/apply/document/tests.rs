@@ -124,6 +124,11 @@ fn each_mistake_says_where_it_is_and_what_is_allowed() {
             "2:34: `connection_profiles[0].max_duration`: `soon` is not a length of time: write for example `8h`, `30m`, `90s` or `1h 30m`",
         ),
         (
+            "activities:\n  - { name: web, protocol: ssh, account: root, permit_open: [db] }\n",
+            "2:63: `activities[0].permit_open[0]`: `db` is not a destination (there is no port): write host:port, such as `db-*.internal:5432`, \
+             `10.0.0.0/8:443`, `[::1]:22` or `*:8000-8999`, or an absolute path, such as `/run/*.sock`",
+        ),
+        (
             "scopes:\n  - path: /acme\n",
             "2:11: `scopes[0].path`: `/acme` is not a scope path: write names of letters, digits, `-`, `_` and `.`, joined by `/`",
         ),
