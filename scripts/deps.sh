@@ -33,6 +33,9 @@ if [ "$what" = test ]; then
     need git git
     need tmux tmux
     need python3 python3
+    need xvfb Xvfb
+    need xauth xauth
+    need x11-utils xdpyinfo
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 fi
 

@@ -1,7 +1,7 @@
 //! One client joined to one target: what its pumps, its supervisor and its driver share.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sallyport_domain::close::CloseReason;
 use sallyport_domain::event::Event;
@@ -30,12 +30,14 @@ pub struct Connection {
     /// What passes is here first.
     pub tape: Tape,
     driver: DriverHandle,
-    permit: RwLock<Arc<Permit>>,
+    permit: watch::Sender<Arc<Permit>>,
     typed: AtomicBool,
     extendable: AtomicBool,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     notices: broadcast::Sender<Arc<str>>,
+    /// What the first terminal will be told; `None` since there was one.
+    unsaid: Mutex<Option<Vec<Arc<str>>>>,
     end: watch::Sender<Option<CloseReason>>,
     ending: CancellationToken,
 }
@@ -55,12 +57,13 @@ impl Connection {
             gate: Gate::new(),
             tape,
             driver,
-            permit: RwLock::new(Arc::new(permit)),
+            permit: watch::Sender::new(Arc::new(permit)),
             typed: AtomicBool::new(false),
             extendable: AtomicBool::new(false),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             notices: broadcast::Sender::new(NOTICES),
+            unsaid: Mutex::new(Some(Vec::new())),
             end: watch::Sender::new(None),
             ending: CancellationToken::new(),
         }
@@ -73,15 +76,17 @@ impl Connection {
 
     /// The permit as of now.
     pub fn permit(&self) -> Arc<Permit> {
-        self.permit
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.permit.borrow().clone()
+    }
+
+    /// The permit, for those who hold something that it must allow as long as they do.
+    pub fn permits(&self) -> watch::Receiver<Arc<Permit>> {
+        self.permit.subscribe()
     }
 
     /// The policy was asked again: these are its rights from now on (law 6).
     pub fn renew(&self, permit: Permit) {
-        *self.permit.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(permit);
+        self.permit.send_replace(Arc::new(permit));
     }
 
     /// Puts a fact on the tape and into the session's log.
@@ -148,6 +153,23 @@ impl Connection {
     pub fn notify(&self, text: &str) {
         // Without a terminal nobody listens, and nothing is to be shown.
         let _ = self.notices.send(Arc::from(text));
+    }
+
+    /// Shows a text in every terminal, or in the first one that starts: clients ask for forwards
+    /// before they ask for a terminal.
+    pub fn announce(&self, text: &str) {
+        let mut unsaid = self.unsaid.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *unsaid {
+            Some(texts) if texts.len() < NOTICES => texts.push(Arc::from(text)),
+            Some(_) => {}
+            None => self.notify(text),
+        }
+    }
+
+    /// A terminal starts: what it has to say first.
+    pub fn unsaid(&self) -> Vec<Arc<str>> {
+        let mut unsaid = self.unsaid.lock().unwrap_or_else(PoisonError::into_inner);
+        unsaid.take().unwrap_or_default()
     }
 
     /// For a terminal that shows notices.

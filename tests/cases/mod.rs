@@ -8,6 +8,8 @@ mod control;
 mod crashes;
 mod files;
 mod flow;
+mod forwards;
+mod forwards_back;
 mod freeze;
 mod life;
 mod lists;

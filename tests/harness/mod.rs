@@ -12,6 +12,7 @@ mod ssh;
 mod tapes;
 mod target;
 mod tty;
+mod tunnel;
 mod watcher;
 mod world;
 
@@ -27,5 +28,8 @@ pub use ssh::Ssh;
 pub use tapes::{entries, recorded_input, recorded_output, tapes};
 pub use target::{ACCOUNT, ACCOUNT_PASSWORD, KEY_ACCOUNT, Target};
 pub use tty::{Tty, in_terminal};
+pub use tunnel::{
+    Tunnel, Wire, connect, echo, exchange, listens, socks, tcp_service, unix_service,
+};
 pub use watcher::{Frame, Watcher};
 pub use world::{HostSpec, World, passwords};

@@ -115,6 +115,8 @@ impl World {
             plain("twoways").profiles(&["standard", "effort"]),
             plain("filesonly").activities(&["files"]),
             plain("commandsonly").activities(&["commands"]),
+            plain("reach").activities(&["reaching"]),
+            plain("narrow").activities(&["narrow"]),
             plain("nopolicy").activities(&[]),
             plain("badcred").secret(Some("PW_WRONG")),
             plain("nosecret").secret(None),
@@ -164,6 +166,13 @@ impl World {
   - {{ name: everything, protocol: ssh, account: {KEY_ACCOUNT}, rights: [shell, exec, sftp, local-forward, remote-forward, agent, x11] }}
   - {{ name: files, protocol: ssh, account: {ACCOUNT}, rights: [sftp] }}
   - {{ name: commands, protocol: ssh, account: {ACCOUNT}, rights: [exec] }}
+  - {{ name: reaching, protocol: ssh, account: {ACCOUNT}, rights: [shell, exec, sftp, local-forward, remote-forward, agent, x11] }}
+  - name: narrow
+    protocol: ssh
+    account: {ACCOUNT}
+    rights: [shell, local-forward, remote-forward]
+    permit_open: [\"127.0.0.0/8:12000-32000\", /tmp/sp-allowed-*]
+    permit_listen: [\"localhost:12000-32000\"]
 connection_profiles:{PROFILES}
 {}
 access_policies:\n",

@@ -15,6 +15,8 @@ const CONTENT_LIMIT: u64 = 16 << 20;
 pub struct BulkStream {
     channel: u32,
     stream: Stream,
+    /// Content recorded of it, in bytes.
+    limit: u64,
     bytes: u64,
     digest: Sha256,
 }
@@ -23,8 +25,17 @@ impl BulkStream {
     /// An empty stream.
     pub fn new(channel: u32, stream: Stream) -> Self {
         Self {
+            limit: CONTENT_LIMIT,
+            ..Self::counted(channel, stream)
+        }
+    }
+
+    /// An empty stream whose content is not recorded at all.
+    pub fn counted(channel: u32, stream: Stream) -> Self {
+        Self {
             channel,
             stream,
+            limit: 0,
             bytes: 0,
             digest: Sha256::new(),
         }
@@ -38,7 +49,7 @@ impl BulkStream {
     /// Records `data`, which is about to pass.
     pub fn write(&mut self, tape: &Tape, data: &[u8]) -> Result<(), RecordingLost> {
         self.digest.update(data);
-        let room = usize::try_from(CONTENT_LIMIT.saturating_sub(self.bytes)).unwrap_or(usize::MAX);
+        let room = usize::try_from(self.limit.saturating_sub(self.bytes)).unwrap_or(usize::MAX);
         let (content, bulk) = data.split_at(room.min(data.len()));
         self.bytes += data.len() as u64;
         let content = self.content(content);
@@ -56,7 +67,7 @@ impl BulkStream {
 
     /// The stream has ended: its size and digest, in hexadecimal, if it was not recorded in full.
     pub fn finish(self, tape: &Tape) -> Result<Option<(u64, String)>, RecordingLost> {
-        if self.bytes <= CONTENT_LIMIT {
+        if self.bytes <= self.limit {
             return Ok(None);
         }
         let sha256: [u8; 32] = self.digest.finalize().into();

@@ -11,7 +11,9 @@ use sallyport_domain::permit::Granted;
 use sallyport_recorder::Record;
 use tokio_util::sync::CancellationToken;
 
+use super::forward::Service;
 use super::inbox::Inbox;
+use super::inboxes::Inboxes;
 use super::target::TargetLeg;
 use super::terminal::Terminal;
 use crate::connection::Connection;
@@ -41,22 +43,25 @@ pub struct ClientEnd {
     pub write: ChannelWriteHalf<server::Msg>,
     /// What the client sent.
     pub inbox: Arc<Inbox>,
+    inboxes: Arc<Inboxes>,
     /// Of the requests in front, how many the client believes accepted already.
     promised: AtomicU32,
 }
 
 impl ClientEnd {
-    /// The end of a channel that the client has just opened.
+    /// The end of a channel on the leg whose inboxes these are.
     pub fn new(
         handle: server::Handle,
         write: ChannelWriteHalf<server::Msg>,
         inbox: Arc<Inbox>,
+        inboxes: Arc<Inboxes>,
     ) -> Self {
         Self {
             id: write.id(),
             handle,
             write,
             inbox,
+            inboxes,
             promised: AtomicU32::new(0),
         }
     }
@@ -91,6 +96,14 @@ impl ClientEnd {
     }
 }
 
+impl Drop for ClientEnd {
+    fn drop(&mut self) {
+        // A channel that we closed first is not announced to the client's handler again.
+        self.inbox.close();
+        self.inboxes.forget(self.id);
+    }
+}
+
 /// The target's end of a channel.
 pub struct TargetEnd {
     /// Its number on the target's leg.
@@ -112,6 +125,12 @@ pub enum Asked {
     Start(Granted, String),
     /// An environment variable of that name.
     Env(String),
+    /// Something of the client's own to come back to.
+    Service(Granted, Service),
+    /// We said no, and the client hears it when it has heard what it asked before.
+    Refused,
+    /// Its answer is on the way to the client.
+    Answering,
 }
 
 /// A channel between its two pumps.
@@ -209,7 +228,6 @@ impl Channel {
         self.closed.cancel();
         let _ = self.target.write.close().await;
         let _ = self.client.handle.close(self.client.id).await;
-        // A channel that we closed first is not announced to the client's handler again.
         self.client.inbox.close();
         self.target.leg.forget(self.target.id);
     }
@@ -223,9 +241,32 @@ impl Channel {
         self.asked().push_back(what);
     }
 
-    /// The target answers the oldest one.
+    /// The target answers the oldest one, which keeps its place until it is [`Channel::settled`].
     pub fn answered(&self) -> Option<Asked> {
-        self.asked().pop_front()
+        match self.asked().front_mut() {
+            Some(Asked::Refused | Asked::Answering) | None => None,
+            Some(oldest) => Some(std::mem::replace(oldest, Asked::Answering)),
+        }
+    }
+
+    /// The answer to the oldest one is on its way. Is it a refusal's turn now?
+    pub fn settled(&self) -> bool {
+        let mut asked = self.asked();
+        asked.pop_front();
+        matches!(asked.front(), Some(Asked::Refused))
+    }
+
+    /// Says no, in the order of the client's requests (RFC 4254 section 5.4).
+    pub async fn answer_no(&self) {
+        let mut turn = {
+            let mut asked = self.asked();
+            asked.push_back(Asked::Refused);
+            asked.len() == 1
+        };
+        while turn {
+            self.client.answer(false).await;
+            turn = self.settled();
+        }
     }
 
     /// Counts bytes from the client.

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::host_keys::{KeyCheck, Verdict};
-use super::target::{Inboxes, Seen, TargetHandler, TargetLeg};
+use super::target::{LegEnds, Seen, TargetHandler, TargetLeg};
 use super::{LegError, algorithms};
 use crate::clock;
 use crate::wire::Wire;
@@ -23,8 +23,7 @@ use crate::wire::Wire;
 /// A target that answered and showed an accepted host key, but has not let us in yet.
 pub struct Reached {
     handle: Handle<TargetHandler>,
-    inboxes: Arc<Inboxes>,
-    gone: CancellationToken,
+    ends: LegEnds,
     /// Its host key, and how it was judged.
     pub verdict: Verdict,
     cipher: String,
@@ -78,10 +77,10 @@ pub async fn reach(
     .map_err(|error| unreachable(io_words(&error)))?;
     let wire = Wire::new(tcp, cut).map_err(|error| unreachable(io_words(&error)))?;
 
-    let (inboxes, gone) = (Arc::<Inboxes>::default(), CancellationToken::new());
+    let ends = LegEnds::default();
     let seen = Arc::new(Mutex::new(Seen::default()));
     let key_check = KeyCheck::new(store.clone(), permit.host_id(), endpoint);
-    let handler = TargetHandler::new(inboxes.clone(), key_check, seen.clone(), gone.clone());
+    let handler = TargetHandler::new(ends.clone(), key_check, seen.clone());
     let config = Arc::new(client_config(keepalive));
     let connected = timeout(patience, client::connect_stream(config, wire, handler)).await;
     let Seen { verdict, cipher } =
@@ -89,8 +88,7 @@ pub async fn reach(
     match (connected, verdict) {
         (Ok(Ok(handle)), Some(verdict)) => Ok(Reached {
             handle,
-            inboxes,
-            gone,
+            ends,
             verdict,
             cipher,
         }),
@@ -167,12 +165,7 @@ impl Reached {
                 }
             })?;
         match timeout(patience, authenticate(&mut self.handle, &account, &secret)).await {
-            Ok(Ok(true)) => Ok(TargetLeg::new(
-                self.handle,
-                self.inboxes,
-                self.gone,
-                self.cipher,
-            )),
+            Ok(Ok(true)) => Ok(TargetLeg::new(self.handle, self.ends, self.cipher)),
             Ok(Ok(false)) => Err(Refusal::TargetRefusedCredential { host, account }.into()),
             Ok(Err(error)) => Err(Refusal::TargetGarbled {
                 host,

@@ -3,22 +3,24 @@
 //! Runs inside the leg's loop and never waits for a consumer. Only authentication is awaited here,
 //! because until it is decided there is nothing else to do.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use russh::keys::ssh_key;
 use russh::server::{
-    Auth, ChannelOpenHandle, GlobalReply, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
+    Auth, ChannelOpenHandle, GlobalReply, Handle, Handler, Msg, PublicKeyOffer, Session,
+    VerifiedPublicKey,
 };
 use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Pty, Sig};
 use sallyport_domain::connect_string;
+use sallyport_domain::destination::Endpoint;
 use sallyport_store::{Identity, LoginOutcome, SessionType};
 
 use super::LegError;
 use super::authorise::Guest;
 use super::channel::ClientEnd;
-use super::inbox::{Inbox, Item, Request, Start, Stream};
+use super::forward::{Ask, Handed, Wanted};
+use super::inbox::{Item, Request, Start, Stream};
 use super::shared::Shared;
 use crate::clock;
 use crate::node::Node;
@@ -33,11 +35,8 @@ pub struct Front {
     node: Arc<Node>,
     peer: SocketAddr,
     shared: Arc<Shared>,
-    channels: HashMap<ChannelId, Arc<Inbox>>,
     identity: Option<(Identity, &'static str)>,
     user_name: String,
-    /// Channels are numbered in the order in which they were opened.
-    opened: u32,
 }
 
 impl Front {
@@ -47,10 +46,8 @@ impl Front {
             node,
             peer,
             shared,
-            channels: HashMap::new(),
             identity: None,
             user_name: String::new(),
-            opened: 0,
         }
     }
 
@@ -80,14 +77,14 @@ impl Front {
     }
 
     fn push(&self, id: ChannelId, item: Item) -> Result<(), LegError> {
-        if let Some(inbox) = self.channels.get(&id) {
+        if let Some(inbox) = self.shared.inboxes.get(id) {
             inbox.push(item)?;
         }
         Ok(())
     }
 
     fn push_data(&self, id: ChannelId, stream: Stream, data: &[u8]) -> Result<(), LegError> {
-        if let Some(inbox) = self.channels.get(&id) {
+        if let Some(inbox) = self.shared.inboxes.get(id) {
             inbox.push_data(stream, data)?;
         }
         Ok(())
@@ -101,11 +98,7 @@ impl Front {
 impl Drop for Front {
     fn drop(&mut self) {
         // Dropped with the leg's loop, however that ended.
-        let mut open = false;
-        for inbox in self.channels.values() {
-            open |= !inbox.is_closed();
-            inbox.close();
-        }
+        let open = self.shared.inboxes.close_all();
         self.shared.client_gone(open);
     }
 }
@@ -175,52 +168,59 @@ impl Handler for Front {
         reply: ChannelOpenHandle,
         session: &mut Session,
     ) -> Result<(), LegError> {
-        self.channels.retain(|_, inbox| !inbox.is_closed());
-        if self.channels.len() >= MAX_CHANNELS {
-            reply.reject(ChannelOpenFailure::ResourceShortage).await;
-            return Ok(());
+        match self.take(channel, session.handle()) {
+            Some(client) => {
+                let number = self.shared.next_number();
+                self.shared.open_channel(number, client);
+                reply.accept().await;
+            }
+            None => reply.reject(ChannelOpenFailure::ResourceShortage).await,
         }
-        let inbox = Arc::new(Inbox::default());
-        self.channels.insert(channel.id(), inbox.clone());
-        self.opened += 1;
-        // Our own inboxes take what arrives: without a reader russh's queue refuses at once.
-        let (_, write) = channel.split();
-        self.shared
-            .open_channel(self.opened, ClientEnd::new(session.handle(), write, inbox));
-        reply.accept().await;
+        Ok(())
+    }
+
+    async fn channel_open_confirmation(
+        &mut self,
+        id: ChannelId,
+        _: u32,
+        _: u32,
+        _: &mut Session,
+    ) -> Result<(), LegError> {
+        // Before its first bytes: a server on the client's side may speak first.
+        self.shared.inboxes.open(id).set_forward();
         Ok(())
     }
 
     async fn channel_open_direct_tcpip(
         &mut self,
-        _: Channel<Msg>,
+        channel: Channel<Msg>,
         host: &str,
         port: u32,
-        _: &str,
-        _: u32,
+        from: &str,
+        from_port: u32,
         reply: ChannelOpenHandle,
-        _: &mut Session,
+        session: &mut Session,
     ) -> Result<(), LegError> {
-        self.shared
-            .refused("forward", format!("direct-tcpip to {host}:{port}"));
-        reply
-            .reject(ChannelOpenFailure::AdministrativelyProhibited)
-            .await;
+        let wanted = Wanted {
+            to: Endpoint::tcp(host, port),
+            from: (from.to_owned(), from_port),
+        };
+        self.reach(wanted, channel, reply, session.handle()).await;
         Ok(())
     }
 
     async fn channel_open_direct_streamlocal(
         &mut self,
-        _: Channel<Msg>,
+        channel: Channel<Msg>,
         path: &str,
         reply: ChannelOpenHandle,
-        _: &mut Session,
+        session: &mut Session,
     ) -> Result<(), LegError> {
-        self.shared
-            .refused("forward", format!("direct-streamlocal to {path}"));
-        reply
-            .reject(ChannelOpenFailure::AdministrativelyProhibited)
-            .await;
+        let wanted = Wanted {
+            to: Some(Endpoint::unix(path)),
+            from: (String::new(), 0),
+        };
+        self.reach(wanted, channel, reply, session.handle()).await;
         Ok(())
     }
 
@@ -228,38 +228,71 @@ impl Handler for Front {
         &mut self,
         address: &str,
         port: u32,
-        _: GlobalReply,
+        reply: GlobalReply,
         _: &mut Session,
     ) -> Result<(), LegError> {
-        self.shared
-            .refused("remote forward", format!("{address}:{port}"));
+        let at = Endpoint::tcp(address, port);
+        self.shared.desk.ask(Ask::Listen(at, reply));
+        Ok(())
+    }
+
+    async fn cancel_tcpip_forward(
+        &mut self,
+        address: &str,
+        port: u32,
+        reply: GlobalReply,
+        _: &mut Session,
+    ) -> Result<(), LegError> {
+        let at = Endpoint::tcp(address, port);
+        self.shared.desk.ask(Ask::Cancel(at, reply));
         Ok(())
     }
 
     async fn streamlocal_forward(
         &mut self,
         path: &str,
-        _: GlobalReply,
+        reply: GlobalReply,
         _: &mut Session,
     ) -> Result<(), LegError> {
-        self.shared.refused("remote forward", path.to_owned());
+        let at = Some(Endpoint::unix(path));
+        self.shared.desk.ask(Ask::Listen(at, reply));
+        Ok(())
+    }
+
+    async fn cancel_streamlocal_forward(
+        &mut self,
+        path: &str,
+        reply: GlobalReply,
+        _: &mut Session,
+    ) -> Result<(), LegError> {
+        let at = Some(Endpoint::unix(path));
+        self.shared.desk.ask(Ask::Cancel(at, reply));
         Ok(())
     }
 
     async fn agent_request(&mut self, id: ChannelId, _: &mut Session) -> Result<(), LegError> {
-        self.request(id, Request::Refused("agent forwarding"))
+        self.request(id, Request::Hand(Handed::Agent))
     }
 
     async fn x11_request(
         &mut self,
         id: ChannelId,
-        _single: bool,
-        _protocol: &str,
-        _cookie: &str,
-        _screen: u32,
+        single: bool,
+        protocol: &str,
+        cookie: &str,
+        screen: u32,
         _: &mut Session,
     ) -> Result<(), LegError> {
-        self.request(id, Request::Refused("X11 forwarding"))
+        let (protocol, cookie) = (protocol.to_owned(), cookie.to_owned());
+        self.request(
+            id,
+            Request::Hand(Handed::X11 {
+                single,
+                protocol,
+                cookie,
+                screen,
+            }),
+        )
     }
 
     async fn pty_request(
@@ -359,7 +392,7 @@ impl Handler for Front {
     }
 
     async fn channel_close(&mut self, id: ChannelId, _: &mut Session) -> Result<(), LegError> {
-        if let Some(inbox) = self.channels.remove(&id) {
+        if let Some(inbox) = self.shared.inboxes.get(id) {
             inbox.push(Item::Close)?;
             inbox.close();
         }
@@ -368,6 +401,34 @@ impl Handler for Front {
 }
 
 impl Front {
+    /// Our end of a channel that the client opens, unless it has too many.
+    fn take(&self, channel: Channel<Msg>, handle: Handle) -> Option<ClientEnd> {
+        let inboxes = &self.shared.inboxes;
+        if inboxes.len() >= MAX_CHANNELS {
+            return None;
+        }
+        // Our own inboxes take what arrives: without a reader russh's queue refuses at once.
+        let (_, write) = channel.split();
+        let inbox = inboxes.open(write.id());
+        Some(ClientEnd::new(handle, write, inbox, inboxes.clone()))
+    }
+
+    async fn reach(
+        &self,
+        wanted: Wanted,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        handle: Handle,
+    ) {
+        match self.take(channel, handle) {
+            Some(client) => {
+                client.inbox.set_forward();
+                self.shared.reach(wanted, client, reply);
+            }
+            None => reply.reject(ChannelOpenFailure::ResourceShortage).await,
+        }
+    }
+
     async fn identity_of_key(
         &self,
         user: &str,

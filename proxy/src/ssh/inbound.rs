@@ -207,6 +207,7 @@ impl Channel {
                 self.target.write.set_env(true, name, value).await?;
             }
             Request::Start(start) => self.begin(start).await?,
+            Request::Hand(handed) => self.hand_on(handed).await?,
             Request::Refused(what) => self.refuse(what, &Refusal::NotOffered { what }).await?,
         }
         Ok(())
@@ -266,9 +267,9 @@ impl Channel {
     }
 
     /// Says no to something that starts nothing.
-    async fn refuse(&self, what: &str, refusal: &Refusal) -> Result<(), ChannelEnd> {
+    pub(super) async fn refuse(&self, what: &str, refusal: &Refusal) -> Result<(), ChannelEnd> {
         self.log_refusal(what, refusal).await?;
-        self.client.answer(false).await;
+        self.answer_no().await;
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 //! disconnected. Small packets are joined, so that a peer cannot spend our memory on overhead.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
@@ -13,6 +14,7 @@ use russh::{Pty, Sig};
 use sallyport_domain::right::Right;
 use tokio::sync::Notify;
 
+use super::forward::Handed;
 use crate::notice::printable;
 
 /// Which of a channel's two byte streams.
@@ -72,6 +74,8 @@ pub enum Request {
     Resize([u32; 4]),
     /// A signal for the remote program.
     Signal(Sig),
+    /// Something of the client's own that the target may come back to.
+    Hand(Handed),
     /// Something that is refused.
     Refused(&'static str),
 }
@@ -144,6 +148,7 @@ enum Slot {
 pub struct Inbox {
     queue: Mutex<Queue>,
     filled: Notify,
+    forward: AtomicBool,
 }
 
 impl Inbox {
@@ -203,6 +208,16 @@ impl Inbox {
     pub fn close(&self) {
         self.queue().closed = true;
         self.filled.notify_one();
+    }
+
+    /// It is a forward's, not a session's.
+    pub fn set_forward(&self) {
+        self.forward.store(true, Ordering::Relaxed);
+    }
+
+    /// A forward's, as opposed to a session's?
+    pub fn is_forward(&self) -> bool {
+        self.forward.load(Ordering::Relaxed)
     }
 
     /// Closed, by its leg or by the channel's end?

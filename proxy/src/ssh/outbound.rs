@@ -231,15 +231,39 @@ impl Channel {
                     })
                     .await?
             }
+            Some(Asked::Service(granted, service)) => {
+                self.target.leg.expected.set(service, accepted);
+                let right = granted.right();
+                let detail = String::new();
+                self.connection
+                    .log(Event::RightUsed {
+                        channel,
+                        right,
+                        detail,
+                        accepted,
+                    })
+                    .await?;
+            }
             // The target answers what nobody asked.
-            None => return Ok(()),
+            Some(Asked::Refused | Asked::Answering) | None => return Ok(()),
         }
         let heard = self.client.answer(accepted).await;
-        if starts && !accepted && !heard {
-            // She was promised what the target now refuses.
-            let told = refused::say(&self.client, "the target refused to start it");
-            let _ = self.closed.run_until_cancelled(told).await;
-            self.closed.cancel();
+        while self.settled() {
+            self.client.answer(false).await;
+        }
+        match (starts, accepted) {
+            (true, false) if !heard => {
+                // She was promised what the target now refuses.
+                let told = refused::say(&self.client, "the target refused to start it");
+                let _ = self.closed.run_until_cancelled(told).await;
+                self.closed.cancel();
+            }
+            (true, true) if self.is_terminal() => {
+                for text in self.connection.unsaid() {
+                    self.show(&text).await?;
+                }
+            }
+            (_, _) => {}
         }
         Ok(())
     }

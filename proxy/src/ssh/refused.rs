@@ -22,7 +22,7 @@ pub async fn explain(client: ClientEnd, refusal: &Refusal) {
             Item::Request(Request::Pty { .. } | Request::Env(..)) => {
                 client.answer(true).await;
             }
-            Item::Request(Request::Refused(_)) => {
+            Item::Request(Request::Refused(_) | Request::Hand(_)) => {
                 client.answer(false).await;
             }
             Item::Data(_, data) => {
@@ -34,7 +34,6 @@ pub async fn explain(client: ClientEnd, refusal: &Refusal) {
         }
     }
     let _ = client.handle.close(client.id).await;
-    client.inbox.close();
 }
 
 /// Accepts what was asked for, says why it is refused, and ends it.

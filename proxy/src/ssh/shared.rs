@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared as SharedFuture};
+use russh::server;
 use sallyport_domain::connect_string::ConnectString;
-use sallyport_domain::event::Event;
 use sallyport_domain::refusal::Refusal;
 use sallyport_domain::session::DisconnectCause;
 use tokio::sync::watch;
@@ -16,6 +16,8 @@ use tokio_util::task::TaskTracker;
 use super::authorise::{Guest, Wish};
 use super::channel::ClientEnd;
 use super::enter::{self, Joined};
+use super::forward::{self, Desk, Wanted};
+use super::inboxes::{Inboxes, LeftOpen};
 use super::lobby::{self, Lobby};
 use super::refused;
 use super::relay::relay;
@@ -47,9 +49,13 @@ pub struct Shared {
     pub(super) channels: TaskTracker,
     /// Cuts both sockets.
     pub(super) cut: CancellationToken,
+    /// What arrives on the client's channels.
+    pub(super) inboxes: Arc<Inboxes>,
+    /// What is to be attended to besides.
+    pub(super) desk: Desk,
     standing: watch::Sender<Standing>,
-    /// The client's leg is gone: were channels still open?
-    gone: watch::Sender<Option<bool>>,
+    /// The client's leg is gone: which channels were still open?
+    gone: watch::Sender<Option<LeftOpen>>,
 }
 
 impl Shared {
@@ -57,6 +63,8 @@ impl Shared {
         Self {
             channels: TaskTracker::new(),
             cut,
+            inboxes: Arc::default(),
+            desk: Desk::default(),
             standing: watch::Sender::new(Standing::Outside),
             gone: watch::Sender::new(None),
         }
@@ -201,27 +209,33 @@ impl Shared {
         self.cut.cancel();
     }
 
-    /// The client asked for something that is not offered.
-    pub(super) fn refused(self: &Arc<Self>, what: &'static str, detail: String) {
+    /// Channels are numbered in the order in which they were opened.
+    pub(super) fn next_number(&self) -> u32 {
+        self.desk.next_number()
+    }
+
+    /// The client wants to reach something behind the target.
+    pub(super) fn reach(
+        self: &Arc<Self>,
+        wanted: Wanted,
+        client: ClientEnd,
+        reply: server::ChannelOpenHandle,
+    ) {
         let shared = self.clone();
         self.channels.spawn(async move {
-            let why = Refusal::NotOffered { what };
             let entering = match shared.known().await {
                 Standing::Entering(entering) => entering,
-                Standing::Lobby(lobby) => return lobby.log_refusal(&why),
+                Standing::Lobby(lobby) => {
+                    let refusal = Refusal::NoHostNamed;
+                    lobby.log_refusal(&refusal);
+                    return reply.reject(forward::prohibited(&refusal)).await;
+                }
                 Standing::Outside => return,
             };
-            let Ok(joined) = entering.await else {
-                return;
-            };
-            // The tape's own failure is noticed where bytes pass.
-            let _ = joined
-                .connection
-                .log(Event::RightRefused {
-                    what: format!("{what} {detail}"),
-                    why: why.to_string(),
-                })
-                .await;
+            match entering.await {
+                Ok(joined) => forward::reach(shared, joined, wanted, client, reply).await,
+                Err(refusal) => reply.reject(forward::prohibited(&refusal)).await,
+            }
         });
     }
 
@@ -237,12 +251,16 @@ impl Shared {
     }
 
     /// The client's leg is gone.
-    pub(super) fn client_gone(&self, channels_open: bool) {
-        self.gone.send_replace(Some(channels_open));
+    pub(super) fn client_gone(&self, open: LeftOpen) {
+        self.gone.send_replace(Some(open));
     }
 
-    /// Were channels still open when the client's leg went?
-    pub(super) fn left_channels_open(&self) -> bool {
-        self.gone.borrow().unwrap_or(true)
+    /// Which channels were still open when the client's leg went?
+    pub(super) fn left_open(&self) -> LeftOpen {
+        let unknown = LeftOpen {
+            sessions: true,
+            forwards: true,
+        };
+        self.gone.borrow().unwrap_or(unknown)
     }
 }

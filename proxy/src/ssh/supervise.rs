@@ -16,7 +16,9 @@ use tokio::net::TcpStream;
 
 use super::LegError;
 use super::enter::Joined;
+use super::forward;
 use super::front::Front;
+use super::inboxes::LeftOpen;
 use super::shared::{Entered, LINGER, Shared, Standing};
 use super::wind_up::wind_up;
 use crate::connection::Connection;
@@ -96,13 +98,15 @@ pub async fn serve(node: Arc<Node>, tcp: TcpStream, peer: SocketAddr) {
 
 /// From the first moment of a connection to what ends it.
 async fn accompany(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     joined: &Joined,
     mut leg: server::RunningSession<Front>,
     handle: server::Handle,
     pace: &Pace,
 ) -> DisconnectCause {
     let Joined { connection, target } = joined;
+    let attended = forward::attend(shared.clone(), joined.clone(), handle.clone());
+    shared.channels.spawn(attended);
     tokio::select! {
         result = &mut leg => client_left(shared, &result),
         reason = connection.cut_requested() => {
@@ -134,11 +138,12 @@ fn client_left(shared: &Shared, result: &Result<(), LegError>) -> DisconnectCaus
     if let Err(error) = result {
         tracing::debug!(%error, "the client's leg broke");
     }
-    // A client that has closed its channels has left, whatever its socket says last.
-    if shared.left_channels_open() {
-        DisconnectCause::ClientLost
-    } else {
-        DisconnectCause::Client
+    // A client that has closed its sessions has left, whatever its socket says last.
+    match (shared.left_open(), result) {
+        (LeftOpen { sessions: true, .. }, _) | (LeftOpen { forwards: true, .. }, Err(_)) => {
+            DisconnectCause::ClientLost
+        }
+        (_, _) => DisconnectCause::Client,
     }
 }
 

@@ -1,68 +1,61 @@
 //! The target leg: dialling, host key, credential, and what the target sends.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use russh::client::{self, Handle, Msg};
-use russh::{Channel, ChannelId, Disconnect, Sig};
+use russh::client::{self, ChannelOpenHandle, Handle, Msg};
+use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Sig};
+use sallyport_domain::destination::Endpoint;
+use sallyport_domain::permit::{Listening, Opening};
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 
 use super::LegError;
+use super::forward::{Expected, Opened, Service, TargetOpen};
 use super::host_keys::{KeyCheck, Verdict};
 use super::inbox::{Inbox, Item, Stream};
+use super::inboxes::Inboxes;
 
-/// The open channels of a leg, by their number on it.
-#[derive(Default)]
-pub struct Inboxes(Mutex<HashMap<ChannelId, Arc<Inbox>>>);
-
-impl Inboxes {
-    fn map(&self) -> MutexGuard<'_, HashMap<ChannelId, Arc<Inbox>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The inbox of a channel.
-    pub fn get(&self, id: ChannelId) -> Option<Arc<Inbox>> {
-        self.map().get(&id).cloned()
-    }
-
-    /// Makes the inbox of a new channel.
-    pub fn open(&self, id: ChannelId) -> Arc<Inbox> {
-        self.map().entry(id).or_default().clone()
-    }
-
-    /// The channel is gone.
-    pub fn forget(&self, id: ChannelId) {
-        self.map().remove(&id);
-    }
-
-    /// The leg is gone.
-    pub fn close_all(&self) {
-        for (_, inbox) in self.map().drain() {
-            inbox.close();
-        }
-    }
-}
+/// Channels that the target opened and nobody has looked at yet.
+const OPENS: usize = 64;
 
 /// A target that let us in.
 pub struct TargetLeg {
     handle: Handle<TargetHandler>,
+    ends: LegEnds,
+    cipher: String,
+    /// What it may open.
+    pub expected: Expected,
+}
+
+/// What a leg and its handler share.
+#[derive(Clone)]
+pub struct LegEnds {
     inboxes: Arc<Inboxes>,
     gone: CancellationToken,
-    cipher: String,
+    opens: mpsc::Sender<TargetOpen>,
+    /// Until somebody attends to them, what the target opens waits; when nobody does, it is refused.
+    queue: Arc<Mutex<Option<mpsc::Receiver<TargetOpen>>>>,
+}
+
+impl Default for LegEnds {
+    fn default() -> Self {
+        let (opens, queue) = mpsc::channel(OPENS);
+        Self {
+            inboxes: Arc::default(),
+            gone: CancellationToken::new(),
+            opens,
+            queue: Arc::new(Mutex::new(Some(queue))),
+        }
+    }
 }
 
 impl TargetLeg {
-    pub(super) fn new(
-        handle: Handle<TargetHandler>,
-        inboxes: Arc<Inboxes>,
-        gone: CancellationToken,
-        cipher: String,
-    ) -> Self {
+    pub(super) fn new(handle: Handle<TargetHandler>, ends: LegEnds, cipher: String) -> Self {
         Self {
             handle,
-            inboxes,
-            gone,
+            ends,
             cipher,
+            expected: Expected::default(),
         }
     }
 
@@ -74,11 +67,68 @@ impl TargetLeg {
     /// Opens a session channel.
     pub async fn open_session(&self) -> Result<(Channel<Msg>, Arc<Inbox>), russh::Error> {
         let channel = self.handle.channel_open_session().await?;
-        let inbox = self.inboxes.open(channel.id());
-        if self.gone.is_cancelled() {
-            inbox.close();
-        }
+        let inbox = self.ends.inboxes.open(channel.id());
         Ok((channel, inbox))
+    }
+
+    /// Opens a channel to somewhere behind the target, for whoever connected to the client.
+    pub async fn reach(
+        &self,
+        opening: &Opening,
+        (host, port): &(String, u32),
+    ) -> Result<(Channel<Msg>, Arc<Inbox>), russh::Error> {
+        let handle = &self.handle;
+        let channel = match opening.to() {
+            Endpoint::Tcp { host: to, port: at } => {
+                handle
+                    .channel_open_direct_tcpip(to, u32::from(*at), host, *port)
+                    .await?
+            }
+            Endpoint::Unix { path } => handle.channel_open_direct_streamlocal(path).await?,
+        };
+        let inbox = self.ends.inboxes.open(channel.id());
+        Ok((channel, inbox))
+    }
+
+    /// Asks the target to listen; answers where it does, if it does.
+    pub async fn listen(&self, listening: &Listening) -> Option<Endpoint> {
+        match listening.at() {
+            Endpoint::Tcp { host, port } => {
+                let chosen = self.handle.tcpip_forward(host, u32::from(*port)).await;
+                match (chosen.ok()?, *port) {
+                    // It says yes and keeps to itself which port it chose.
+                    (0, 0) => None,
+                    (chosen, 0) => Endpoint::tcp(host, chosen),
+                    (_, asked) => Endpoint::tcp(host, u32::from(asked)),
+                }
+            }
+            Endpoint::Unix { path } => {
+                self.handle.streamlocal_forward(path).await.ok()?;
+                Some(Endpoint::unix(path))
+            }
+        }
+    }
+
+    /// Asks the target to listen no more; answers whether it agreed.
+    pub async fn cancel(&self, at: &Endpoint) -> bool {
+        let cancelled = match at {
+            Endpoint::Tcp { host, port } => {
+                self.handle
+                    .cancel_tcpip_forward(host, u32::from(*port))
+                    .await
+            }
+            Endpoint::Unix { path } => self.handle.cancel_streamlocal_forward(path).await,
+        };
+        cancelled.is_ok()
+    }
+
+    /// What the target opens, for the one who attends to it.
+    pub fn take_opens(&self) -> Option<mpsc::Receiver<TargetOpen>> {
+        self.ends
+            .queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// `bytes` of the channel were handed on: the target may send as many again.
@@ -89,12 +139,12 @@ impl TargetLeg {
 
     /// The channel is gone on both sides.
     pub fn forget(&self, id: ChannelId) {
-        self.inboxes.forget(id);
+        self.ends.inboxes.forget(id);
     }
 
     /// Resolves when the target's connection is gone.
     pub async fn gone(&self) {
-        self.gone.cancelled().await;
+        self.ends.gone.cancelled().await;
     }
 
     /// Says goodbye; does not wait for an answer.
@@ -108,10 +158,9 @@ impl TargetLeg {
 
 /// Takes what the target sends into the channels' inboxes; never waits.
 pub struct TargetHandler {
-    inboxes: Arc<Inboxes>,
+    ends: LegEnds,
     key_check: KeyCheck,
     seen: Arc<Mutex<Seen>>,
-    gone: CancellationToken,
 }
 
 /// What the key exchange showed.
@@ -124,29 +173,43 @@ pub struct Seen {
 }
 
 impl TargetHandler {
-    pub(super) fn new(
-        inboxes: Arc<Inboxes>,
-        key_check: KeyCheck,
-        seen: Arc<Mutex<Seen>>,
-        gone: CancellationToken,
-    ) -> Self {
+    pub(super) fn new(ends: LegEnds, key_check: KeyCheck, seen: Arc<Mutex<Seen>>) -> Self {
         Self {
-            inboxes,
+            ends,
             key_check,
             seen,
-            gone,
         }
     }
 
     fn put(&self, id: ChannelId, item: Item) -> Result<(), LegError> {
-        if let Some(inbox) = self.inboxes.get(id) {
+        if let Some(inbox) = self.ends.inboxes.get(id) {
             inbox.push(item)?;
         }
         Ok(())
     }
 
+    /// The target wants to open a channel. Whoever attends to it says yes or no, later.
+    async fn opened(&self, what: Opened, channel: Channel<Msg>, reply: ChannelOpenHandle) {
+        // Our own inboxes take what arrives: without a reader russh's queue refuses at once.
+        let (_, write) = channel.split();
+        let (id, inbox) = (write.id(), self.ends.inboxes.open(write.id()));
+        let open = TargetOpen {
+            what,
+            write,
+            inbox,
+            reply,
+        };
+        if let Err(refused) = self.ends.opens.try_send(open) {
+            self.ends.inboxes.forget(id);
+            let (TrySendError::Full(open) | TrySendError::Closed(open)) = refused;
+            open.reply
+                .reject(ChannelOpenFailure::ResourceShortage)
+                .await;
+        }
+    }
+
     fn put_data(&self, id: ChannelId, stream: Stream, data: &[u8]) -> Result<(), LegError> {
-        if let Some(inbox) = self.inboxes.get(id) {
+        if let Some(inbox) = self.ends.inboxes.get(id) {
             inbox.push_data(stream, data)?;
         }
         Ok(())
@@ -156,8 +219,8 @@ impl TargetHandler {
 impl Drop for TargetHandler {
     fn drop(&mut self) {
         // Dropped with the leg's loop, however that ended.
-        self.gone.cancel();
-        self.inboxes.close_all();
+        self.ends.gone.cancel();
+        self.ends.inboxes.close_all();
     }
 }
 
@@ -187,6 +250,114 @@ impl client::Handler for TargetHandler {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .cipher = names.cipher.as_ref().to_owned();
+        Ok(())
+    }
+
+    async fn channel_open_confirmation(
+        &mut self,
+        id: ChannelId,
+        _: u32,
+        _: u32,
+        _: &mut client::Session,
+    ) -> Result<(), LegError> {
+        // Before its first bytes: a server that speaks first does so at once.
+        self.ends.inboxes.open(id);
+        Ok(())
+    }
+
+    async fn server_channel_open_forwarded_tcpip(
+        &mut self,
+        channel: Channel<Msg>,
+        host: &str,
+        port: u32,
+        from: &str,
+        from_port: u32,
+        reply: ChannelOpenHandle,
+        _: &mut client::Session,
+    ) -> Result<(), LegError> {
+        let what = Opened::Forwarded {
+            at: Endpoint::tcp(host, port),
+            from: (from.to_owned(), from_port),
+        };
+        self.opened(what, channel, reply).await;
+        Ok(())
+    }
+
+    async fn server_channel_open_forwarded_streamlocal(
+        &mut self,
+        channel: Channel<Msg>,
+        path: &str,
+        reply: ChannelOpenHandle,
+        _: &mut client::Session,
+    ) -> Result<(), LegError> {
+        let what = Opened::Forwarded {
+            at: Some(Endpoint::unix(path)),
+            from: (String::new(), 0),
+        };
+        self.opened(what, channel, reply).await;
+        Ok(())
+    }
+
+    async fn server_channel_open_agent_forward(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut client::Session,
+    ) -> Result<(), LegError> {
+        self.opened(Opened::Service(Service::Agent, None), channel, reply)
+            .await;
+        Ok(())
+    }
+
+    async fn server_channel_open_x11(
+        &mut self,
+        channel: Channel<Msg>,
+        from: &str,
+        from_port: u32,
+        reply: ChannelOpenHandle,
+        _: &mut client::Session,
+    ) -> Result<(), LegError> {
+        let from = Some((from.to_owned(), from_port));
+        self.opened(Opened::Service(Service::X11, from), channel, reply)
+            .await;
+        Ok(())
+    }
+
+    async fn server_channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut client::Session,
+    ) -> Result<(), LegError> {
+        self.opened(Opened::Other("a session"), channel, reply)
+            .await;
+        Ok(())
+    }
+
+    async fn server_channel_open_direct_tcpip(
+        &mut self,
+        channel: Channel<Msg>,
+        _: &str,
+        _: u32,
+        _: &str,
+        _: u32,
+        reply: ChannelOpenHandle,
+        _: &mut client::Session,
+    ) -> Result<(), LegError> {
+        self.opened(Opened::Other("a port of its choice"), channel, reply)
+            .await;
+        Ok(())
+    }
+
+    async fn server_channel_open_direct_streamlocal(
+        &mut self,
+        channel: Channel<Msg>,
+        _: &str,
+        reply: ChannelOpenHandle,
+        _: &mut client::Session,
+    ) -> Result<(), LegError> {
+        self.opened(Opened::Other("a socket of its choice"), channel, reply)
+            .await;
         Ok(())
     }
 
