@@ -383,9 +383,14 @@ fn without_the_right_there_is_no_x() {
     );
 }
 
-/// A target that opens channels nobody asked it for, and notes what came of it.
-#[derive(Clone)]
-struct Hostile(Arc<Mutex<Vec<(&'static str, bool)>>>);
+/// A target that opens channels nobody asked it for, notes what came of it, and never answers who
+/// asks it for a forward.
+#[derive(Clone, Default)]
+struct Hostile {
+    notes: Arc<Mutex<Vec<(&'static str, bool)>>>,
+    opens: Arc<Mutex<Vec<ChannelOpenHandle>>>,
+    replies: Arc<Mutex<Vec<server::GlobalReply>>>,
+}
 
 impl server::Handler for Hostile {
     type Error = russh::Error;
@@ -404,6 +409,31 @@ impl server::Handler for Hostile {
         Ok(())
     }
 
+    async fn channel_open_direct_tcpip(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _: u32,
+        _: &str,
+        _: u32,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.opens.lock().unwrap().push(reply);
+        Ok(())
+    }
+
+    async fn tcpip_forward(
+        &mut self,
+        _: &str,
+        _: u32,
+        reply: server::GlobalReply,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.replies.lock().unwrap().push(reply);
+        Ok(())
+    }
+
     async fn exec_request(
         &mut self,
         id: ChannelId,
@@ -411,15 +441,19 @@ impl server::Handler for Hostile {
         session: &mut Session,
     ) -> Result<(), Self::Error> {
         session.channel_success(id)?;
-        let (handle, notes) = (session.handle(), self.0.clone());
+        let (handle, notes) = (session.handle(), self.notes.clone());
+        // A connection to where it listens waits until it has said whether it does.
+        let asks_back = self.replies.lock().unwrap().is_empty();
         tokio::spawn(async move {
             let note = |what, came: bool| notes.lock().unwrap().push((what, came));
             note("agent", handle.channel_open_agent().await.is_ok());
             note("x11", handle.channel_open_x11("127.0.0.1", 1).await.is_ok());
-            let back = handle.channel_open_forwarded_tcpip("localhost", 22, "127.0.0.1", 1);
-            note("forwarded", back.await.is_ok());
-            let socket = handle.channel_open_forwarded_streamlocal("/tmp/x");
-            note("socket", socket.await.is_ok());
+            if asks_back {
+                let back = handle.channel_open_forwarded_tcpip("localhost", 22, "127.0.0.1", 1);
+                note("forwarded", back.await.is_ok());
+                let socket = handle.channel_open_forwarded_streamlocal("/tmp/x");
+                note("socket", socket.await.is_ok());
+            }
             note("session", handle.channel_open_session().await.is_ok());
             let direct = handle.channel_open_direct_tcpip("127.0.0.1", 22, "127.0.0.1", 1);
             note("direct", direct.await.is_ok());
@@ -430,9 +464,9 @@ impl server::Handler for Hostile {
     }
 }
 
-#[test]
-fn a_target_opens_nothing_that_nobody_asked_for() {
-    let notes = Hostile(Arc::default());
+/// Starts one; answers its port and what it notes.
+fn hostile() -> (u16, Hostile) {
+    let notes = Hostile::default();
     let port = free_port();
     let key = russh::keys::load_secret_key(Target::shared().account_key(), None).unwrap();
     let target = notes.clone();
@@ -456,11 +490,18 @@ fn a_target_opens_nothing_that_nobody_asked_for() {
             }
         });
     });
+    wait_until("it listens", SOON, || listens(port));
+    (port, notes)
+}
+
+#[test]
+fn a_target_opens_nothing_that_nobody_asked_for() {
+    let (port, hostile) = hostile();
     let gateway = Gateway::builder()
         .host(HostSpec::new("hostile", port).activities(&["reaching"]))
         .start();
     gateway.ssh("alice+hostile").exec("open").ok();
-    let came = notes.0.lock().unwrap().clone();
+    let came = hostile.notes.lock().unwrap().clone();
     assert_eq!(came.len(), 6);
     assert!(came.iter().all(|(_, came)| !came), "{came:?}");
     let admin = gateway.api("bob");
@@ -468,6 +509,40 @@ fn a_target_opens_nothing_that_nobody_asked_for() {
     for event in refused {
         assert_eq!(*detail(&event, "code"), json!("not_asked_for"));
     }
+}
+
+#[test]
+fn a_target_that_never_answers_a_forward_stalls_nothing_else() {
+    let (port, hostile) = hostile();
+    let gateway = Gateway::builder()
+        .host(HostSpec::new("hostile", port).activities(&["reaching"]))
+        .start();
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("master");
+    let local = free_port();
+    let forth = format!("{local}:127.0.0.1:1");
+    let ssh = gateway.ssh("alice+hostile");
+    let args = [
+        "-M",
+        "-S",
+        socket.to_str().unwrap(),
+        "-L",
+        &forth,
+        "-R",
+        "1:127.0.0.1:1",
+    ];
+    let mut tunnel = Tunnel::listening(&ssh, &args, local);
+    let _waiting = [connect(local), connect(local)];
+    wait_until("both are asked for", SOON, || {
+        hostile.opens.lock().unwrap().len() == 2 && hostile.replies.lock().unwrap().len() == 1
+    });
+    let mut command = ssh.program("ssh");
+    command.args(["-S", socket.to_str().unwrap(), "127.0.0.1", "open"]);
+    run(command, SOON).ok();
+    // And whoever wants to leave leaves.
+    tunnel.process().signal(rustix::process::Signal::INT);
+    tunnel.process().wait(SOON).expect("ssh ends");
+    gateway.session_with(&gateway.api("bob"), "hostile", "Completed");
 }
 
 #[test]

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn destination(text: &str) -> Result<Destination, BadDestination> {
@@ -156,4 +158,31 @@ fn it_is_written_as_it_was_read() {
     assert_eq!(tcp("", 22).to_string(), "*:22");
     assert_eq!(Endpoint::tcp("x", 65536), None);
     assert_eq!(list(&[]), "none");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_is_read_or_refused(pattern in "\\PC{0,20}(:[0-9*-]{0,6})?", host in "[a-f0-9:.*/\\PC]{0,20}", port in any::<u16>()) {
+        if let Ok(pattern) = destination(&pattern) {
+            pattern.covers(&tcp(&host, port.into()));
+            pattern.covers(&Endpoint::unix(&host));
+        }
+    }
+
+    #[test]
+    fn stars_match_as_a_plain_search_does(pattern in "[ab*]{0,8}", text in "[ab]{0,10}") {
+        prop_assert_eq!(matches(&pattern, &text), slow(pattern.as_bytes(), text.as_bytes()));
+    }
+}
+
+/// The same by trying everything.
+fn slow(pattern: &[u8], text: &[u8]) -> bool {
+    match (pattern, text) {
+        ([], text) => text.is_empty(),
+        ([b'*', rest @ ..], _) => (0..=text.len()).any(|skip| slow(rest, &text[skip..])),
+        ([first, rest @ ..], [byte, after @ ..]) => first == byte && slow(rest, after),
+        (_, []) => false,
+    }
 }

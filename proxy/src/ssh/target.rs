@@ -32,19 +32,32 @@ pub struct TargetLeg {
 pub struct LegEnds {
     inboxes: Arc<Inboxes>,
     gone: CancellationToken,
-    opens: mpsc::Sender<TargetOpen>,
+    /// To places where the target listens. These wait while it is asked to listen.
+    forwarded: mpsc::Sender<TargetOpen>,
+    /// Everything else.
+    others: mpsc::Sender<TargetOpen>,
     /// Until somebody attends to them, what the target opens waits; when nobody does, it is refused.
-    queue: Arc<Mutex<Option<mpsc::Receiver<TargetOpen>>>>,
+    opens: Arc<Mutex<Option<Opens>>>,
+}
+
+/// What the target opens.
+pub struct Opens {
+    /// To places where it listens.
+    pub forwarded: mpsc::Receiver<TargetOpen>,
+    /// Everything else.
+    pub others: mpsc::Receiver<TargetOpen>,
 }
 
 impl Default for LegEnds {
     fn default() -> Self {
-        let (opens, queue) = mpsc::channel(OPENS);
+        let (to_forwarded, forwarded) = mpsc::channel(OPENS);
+        let (to_others, others) = mpsc::channel(OPENS);
         Self {
             inboxes: Arc::default(),
             gone: CancellationToken::new(),
-            opens,
-            queue: Arc::new(Mutex::new(Some(queue))),
+            forwarded: to_forwarded,
+            others: to_others,
+            opens: Arc::new(Mutex::new(Some(Opens { forwarded, others }))),
         }
     }
 }
@@ -123,9 +136,9 @@ impl TargetLeg {
     }
 
     /// What the target opens, for the one who attends to it.
-    pub fn take_opens(&self) -> Option<mpsc::Receiver<TargetOpen>> {
+    pub fn take_opens(&self) -> Option<Opens> {
         self.ends
-            .queue
+            .opens
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()
@@ -199,7 +212,11 @@ impl TargetHandler {
             inbox,
             reply,
         };
-        if let Err(refused) = self.ends.opens.try_send(open) {
+        let queue = match open.what {
+            Opened::Forwarded { .. } => &self.ends.forwarded,
+            Opened::Service(..) | Opened::Other(_) => &self.ends.others,
+        };
+        if let Err(refused) = queue.try_send(open) {
             self.ends.inboxes.forget(id);
             let (TrySendError::Full(open) | TrySendError::Closed(open)) = refused;
             open.reply

@@ -1,9 +1,9 @@
 //! Who attends to a connection's forwards: places where the target listens, and what it opens.
 //!
-//! One task, so that things keep their order: a connection to a port that the target has just
+//! Places and the connections to them keep their order: one to a port that the target has just
 //! chosen comes after the answer that names the port.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use russh::server::{self, GlobalReply};
@@ -19,6 +19,7 @@ use crate::connection::Connection;
 use crate::recording::RecordingLost;
 use crate::ssh::enter::Joined;
 use crate::ssh::shared::Shared;
+use crate::ssh::target::Opens;
 
 /// Requests of the client that may wait; each waits for the target's answer to the one before.
 const ASKS: usize = 64;
@@ -82,16 +83,21 @@ pub async fn attend(shared: Arc<Shared>, joined: Joined, handle: server::Handle)
         return;
     };
     let (cut, target) = (shared.cut.clone(), joined.target.clone());
-    let mut attendant = Attendant {
+    let attendant = Attendant {
         shared,
         joined,
         handle,
-        unasked: 0,
+        unasked: AtomicU64::new(0),
+    };
+    let Opens { forwarded, others } = opens;
+    let attended = async {
+        // A target that does not answer where it listens holds nothing else up.
+        tokio::try_join!(attendant.places(asks, forwarded), attendant.others(others))
     };
     tokio::select! {
         () = cut.cancelled() => {}
         () = target.gone() => {}
-        lost = attendant.work(asks, opens) => {
+        lost = attended => {
             if let Err(lost) = lost {
                 attendant.connection().recording_lost(lost).await;
             }
@@ -104,7 +110,7 @@ struct Attendant {
     joined: Joined,
     handle: server::Handle,
     /// Channels the target wanted to open though nobody asked it to.
-    unasked: u64,
+    unasked: AtomicU64,
 }
 
 impl Attendant {
@@ -112,8 +118,17 @@ impl Attendant {
         &self.joined.connection
     }
 
-    async fn work(
-        &mut self,
+    /// The agent, the X server, and what nobody asked for.
+    async fn others(&self, mut opens: mpsc::Receiver<TargetOpen>) -> Result<(), RecordingLost> {
+        while let Some(open) = opens.recv().await {
+            self.opened(open).await?;
+        }
+        Ok(())
+    }
+
+    /// Where the target listens, and the connections that come there, each thing in its order.
+    async fn places(
+        &self,
         mut asks: mpsc::Receiver<Ask>,
         mut opens: mpsc::Receiver<TargetOpen>,
     ) -> Result<(), RecordingLost> {
@@ -131,11 +146,7 @@ impl Attendant {
         }
     }
 
-    async fn listen(
-        &mut self,
-        at: Option<Endpoint>,
-        reply: GlobalReply,
-    ) -> Result<(), RecordingLost> {
+    async fn listen(&self, at: Option<Endpoint>, reply: GlobalReply) -> Result<(), RecordingLost> {
         let Some(at) = at else { return Ok(()) };
         let (connection, target) = (self.connection(), &self.joined.target);
         connection.touch();
@@ -169,11 +180,7 @@ impl Attendant {
         Ok(())
     }
 
-    async fn cancel(
-        &mut self,
-        at: Option<Endpoint>,
-        reply: GlobalReply,
-    ) -> Result<(), RecordingLost> {
+    async fn cancel(&self, at: Option<Endpoint>, reply: GlobalReply) -> Result<(), RecordingLost> {
         let target = &self.joined.target;
         let Some(at) = at.filter(|at| target.expected.cancelled(at)) else {
             return Ok(());
@@ -192,7 +199,7 @@ impl Attendant {
     }
 
     /// The permit changed: the target listens no more where it may not (law 6).
-    async fn revoke(&mut self) -> Result<(), RecordingLost> {
+    async fn revoke(&self) -> Result<(), RecordingLost> {
         let target = &self.joined.target;
         let permit = self.connection().permit();
         for at in target.expected.listening() {
@@ -205,7 +212,7 @@ impl Attendant {
         Ok(())
     }
 
-    async fn opened(&mut self, open: TargetOpen) -> Result<(), RecordingLost> {
+    async fn opened(&self, open: TargetOpen) -> Result<(), RecordingLost> {
         let connection = self.connection().clone();
         let route = self.route(&open.what);
         let place = self.shared.desk.places.clone().try_acquire_owned();
@@ -232,9 +239,9 @@ impl Attendant {
             }
             Err(refusal) => {
                 open.reject(&self.joined.target, prohibited(&refusal)).await;
-                self.unasked += 1;
+                let unasked = self.unasked.fetch_add(1, Ordering::Relaxed) + 1;
                 // A target that goes on and on must not fill the log.
-                if self.unasked <= UNASKED_LOGGED || self.unasked.is_power_of_two() {
+                if unasked <= UNASKED_LOGGED || unasked.is_power_of_two() {
                     route.route.log_refusal(&connection, &refusal).await?;
                 }
                 Ok(())
