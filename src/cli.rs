@@ -86,6 +86,9 @@ pub enum Command {
     /// Lock and unlock users
     #[command(subcommand)]
     Users(Users),
+    /// Print what an OpenSSH client needs to go through the gateway with ssh -J
+    #[command(after_help = CA_HELP)]
+    Ca(Ca),
     /// Read and check the audit trail
     #[command(subcommand)]
     Audit(Audit),
@@ -109,6 +112,26 @@ const APPLY_HELP: &str = "\
 With SALLYPORT_URL the declaration goes to that server; without, it is written into
 the store of the data folder (or of --config), which may be in use by a server.
 Applying a file twice changes nothing. What it does not mention stays as it is.";
+
+const CA_HELP: &str = "\
+Without --openssh-config: the line for ~/.ssh/known_hosts that makes the client believe every
+host key the gateway vouches for. With it: lines for ~/.ssh/config, after which `ssh web-01`
+goes through the gateway. With SALLYPORT_URL both come from that server; without, from the data
+folder (or --config).";
+
+/// `sallyport ca`.
+#[derive(Debug, Args)]
+pub struct Ca {
+    /// Print lines for ~/.ssh/config instead
+    #[arg(long)]
+    pub openssh_config: bool,
+    /// For these hosts only, as patterns apart by commas, for example web-*,db-01
+    #[arg(long, value_name = "PATTERNS")]
+    pub hosts: Option<String>,
+    /// Whose log-in name at the gateway [default: who is logged in at the server, else $USER]
+    #[arg(long, short, value_name = "NAME")]
+    pub user: Option<String>,
+}
 
 /// `sallyport apply`.
 #[derive(Debug, Args)]

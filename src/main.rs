@@ -11,6 +11,7 @@ mod prompt;
 mod recordings;
 mod serve;
 mod sessions;
+mod ssh_ca;
 mod table;
 mod view;
 
@@ -58,6 +59,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Verify { path } => recordings::verify(path, output),
         Command::Login { user } => people::login(&client()?, user.as_deref(), output),
         Command::Users(command) => people::users(&client()?, command, output),
+        Command::Ca(ca) => ssh_ca::run(ca, &common.server, &overrides, output),
         Command::Audit(command) => people::audit(&client()?, command, output),
     }
 }

@@ -63,11 +63,13 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal {
             Refusal::BadConnectString { .. }
+            | Refusal::BadInnerName { .. }
             | Refusal::NoHostNamed
             | Refusal::NotesRequired { .. }
             | Refusal::TicketRequired
             | Refusal::ProtocolNotServed { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::Ambiguous { .. }
+            | Refusal::SeveralHosts { .. }
             | Refusal::AccountMissing { .. }
             | Refusal::SecretMissing { .. }
             | Refusal::PolicyIncomplete { .. }
@@ -76,6 +78,7 @@ impl From<Refusal> for Problem {
             | Refusal::HostBarred { .. }
             | Refusal::NoPolicy { .. }
             | Refusal::NoSuchActivity { .. }
+            | Refusal::NoSuchAccount { .. }
             | Refusal::NoSuchPolicy { .. }
             | Refusal::RightMissing { .. }
             | Refusal::DestinationNotAllowed { .. }
@@ -88,6 +91,7 @@ impl From<Refusal> for Problem {
             | Refusal::TargetGarbled { .. }
             | Refusal::HostKeyMismatch { .. }
             | Refusal::TargetRefusedCredential { .. }
+            | Refusal::TooManyJumps
             | Refusal::StoreUnavailable
             | Refusal::Draining => StatusCode::SERVICE_UNAVAILABLE,
         };

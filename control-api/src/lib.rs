@@ -25,6 +25,7 @@ mod router;
 mod serve;
 mod sessions;
 mod sources;
+mod ssh_ca;
 mod state;
 mod tapes;
 mod trail;
@@ -63,6 +64,8 @@ pub struct ApiConfig {
     pub token_lifetime: Duration,
     /// Where users' SSH clients connect, `host:port`; shown to those who ask for a session.
     pub ssh_address: String,
+    /// The public key of the gateway's SSH certificate authority, `ssh-ed25519 AAAA…`.
+    pub ssh_ca: String,
 }
 
 /// Why the API could not start.
@@ -103,6 +106,7 @@ pub async fn start(config: ApiConfig, store: Store) -> Result<RunningApi, ApiErr
         tape_dir: config.tape_dir,
         token_lifetime: config.token_lifetime,
         ssh_address: config.ssh_address,
+        ssh_ca: config.ssh_ca,
         limiter: Default::default(),
         metrics: Default::default(),
         viewers: Arc::new(Semaphore::new(VIEWERS)),

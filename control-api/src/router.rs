@@ -16,7 +16,7 @@ use crate::problem::Problem;
 use crate::sessions::orders::{End, Extend, Lock, Message, Order, Terminate, Unlock};
 use crate::sessions::{control, log, request, show, watch};
 use crate::state::Api;
-use crate::{apply, health, login, openapi, people, recordings, trail};
+use crate::{apply, health, login, openapi, people, recordings, ssh_ca, trail};
 
 /// All of it.
 pub fn router(api: Api) -> Router {
@@ -43,6 +43,7 @@ pub fn router(api: Api) -> Router {
             "/hosts/{name}/host-keys",
             get(people::host_keys).delete(people::unpin),
         )
+        .route("/ssh-ca", get(ssh_ca::show))
         .route("/sessions", get(show::list).post(request::request))
         .route("/sessions/{id}", get(show::show))
         .route("/sessions/{id}/events", get(log::events))

@@ -31,6 +31,8 @@ pub struct Shared {
     pub token_lifetime: Duration,
     /// Where users' SSH clients connect, `host:port`.
     pub ssh_address: String,
+    /// The public key of the gateway's SSH certificate authority.
+    pub ssh_ca: String,
     /// Against guessing.
     pub limiter: Limiter,
     /// For Prometheus.

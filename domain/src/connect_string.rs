@@ -5,6 +5,11 @@
 //! `domain\user` or `user@domain`. `_` may stand for a space in an activity name; that is for
 //! [`crate::policy::evaluate`] to decide, here it stays as it is.
 
+//!
+//! Behind a jump (`ssh -J alice@gateway root@web-01`) user and host are known, and the inner user
+//! name says the rest ([`InnerName`]): `account`, `account+activity`, `account+activity+policy` or
+//! `account+activity+policy+notes`.
+
 use crate::refusal::Refusal;
 
 /// A connect string, taken apart.
@@ -16,6 +21,19 @@ pub struct ConnectString {
     pub activity: Option<String>,
     /// Where, if said.
     pub host: Option<String>,
+    /// Under which policy, if said.
+    pub policy: Option<String>,
+    /// Why, if said; contains no `+`.
+    pub notes: Option<String>,
+}
+
+/// The user name of a connection inside another one, taken apart.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InnerName {
+    /// As whom on the host.
+    pub account: String,
+    /// Doing what, if said.
+    pub activity: Option<String>,
     /// Under which policy, if said.
     pub policy: Option<String>,
     /// Why, if said; contains no `+`.
@@ -39,14 +57,64 @@ pub fn parse(text: &str) -> Result<ConnectString, Refusal> {
     })
 }
 
-fn take_apart(text: &str) -> Result<ConnectString, &'static str> {
+/// Takes the user name behind a jump apart.
+///
+/// # Errors
+/// [`Refusal::BadInnerName`] if the account or the activity is empty, if there are more than four
+/// parts, or for what no name contains.
+pub fn parse_inner(text: &str) -> Result<InnerName, Refusal> {
+    take_inner_apart(text).map_err(|problem| Refusal::BadInnerName {
+        given: shown(text),
+        problem,
+    })
+}
+
+fn take_inner_apart(text: &str) -> Result<InnerName, &'static str> {
+    let parts: Vec<&str> = harmless(text)?.split('+').collect();
+    let (account, activity, policy, notes) = match *parts.as_slice() {
+        [account] => (account, None, None, None),
+        [account, activity] => (account, Some(activity), None, None),
+        [account, activity, policy] => (account, Some(activity), Some(policy), None),
+        [account, activity, policy, notes] => (account, Some(activity), Some(policy), Some(notes)),
+        [] | [_, _, _, _, _, ..] => {
+            return Err("it has more than four parts; notes may not contain `+`");
+        }
+    };
+    if is_blank(account) {
+        return Err("the account is empty");
+    }
+    if activity.is_some_and(is_blank) {
+        return Err("the activity is empty");
+    }
+    Ok(InnerName {
+        account: account.to_owned(),
+        activity: activity.and_then(said),
+        policy: policy.and_then(said),
+        notes: notes.and_then(said),
+    })
+}
+
+/// What no name contains is no name.
+fn harmless(text: &str) -> Result<&str, &'static str> {
     if text.len() > LONGEST {
         return Err("it is longer than 1024 bytes");
     }
     if text.chars().any(char::is_control) {
         return Err("it contains control characters");
     }
-    let text = text.trim_start_matches('\\');
+    Ok(text.trim_start_matches('\\'))
+}
+
+fn is_blank(part: &str) -> bool {
+    part.trim().is_empty()
+}
+
+fn said(part: &str) -> Option<String> {
+    Some(part.to_owned()).filter(|part| !is_blank(part))
+}
+
+fn take_apart(text: &str) -> Result<ConnectString, &'static str> {
+    let text = harmless(text)?;
     let parts: Vec<&str> = text.split('+').collect();
     let (user, activity, host, policy, notes) = match *parts.as_slice() {
         [user] => (user, None, None, None, None),
@@ -60,17 +128,15 @@ fn take_apart(text: &str) -> Result<ConnectString, &'static str> {
             return Err("it has more than five parts; notes may not contain `+`");
         }
     };
-    let blank = |part: &str| part.trim().is_empty();
-    if blank(user) {
+    if is_blank(user) {
         return Err("the user is empty");
     }
-    if activity.is_some_and(blank) {
+    if activity.is_some_and(is_blank) {
         return Err("the activity is empty");
     }
-    if host.is_some_and(blank) {
+    if host.is_some_and(is_blank) {
         return Err("the host is empty");
     }
-    let said = |part: &str| Some(part.to_owned()).filter(|part| !blank(part));
     Ok(ConnectString {
         user: user.to_owned(),
         activity: activity.and_then(said),
@@ -122,6 +188,20 @@ pub fn render(parts: &ConnectString) -> String {
         text.push(or_empty(policy));
     }
     text.extend(notes.clone());
+    text.join("+")
+}
+
+/// Writes the user name behind a jump in its shortest form.
+pub fn render_inner(parts: &InnerName) -> String {
+    let mut text = vec![parts.account.clone()];
+    let tail = parts.policy.is_some() || parts.notes.is_some();
+    if parts.activity.is_some() || tail {
+        text.push(parts.activity.clone().unwrap_or_default());
+    }
+    if tail {
+        text.push(parts.policy.clone().unwrap_or_default());
+    }
+    text.extend(parts.notes.clone());
     text.join("+")
 }
 

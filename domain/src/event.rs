@@ -155,6 +155,9 @@ events! {
     /// Something without a right was refused.
     RightRefused { /** What. */ what: String, /** Why. */ why: String }
         = "right.refused", Warn, "{what} refused: {why}";
+    /// A connection to a declared host runs inside this one, as a session of its own.
+    Jumped { /** Where to, in the client's words. */ to: String, /** Which host that is. */ host: String }
+        = "connection.jump", Info, "a connection to {to} runs inside this one, as a session of its own on {host}";
     /// A terminal was asked for.
     Pty { /** Which channel. */ channel: u32, /** TERM. */ term: String, /** Columns. */ cols: u32, /** Rows. */ rows: u32 }
         = "channel.pty", Info, "channel {channel}: terminal {term} {cols}x{rows}";

@@ -13,6 +13,7 @@ pub mod declared;
 pub mod destination;
 pub mod event;
 pub mod id;
+pub mod openssh;
 pub mod permit;
 pub mod policy;
 pub mod refusal;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::connect_string::{self, ConnectString};
+use crate::connect_string::{self, ConnectString, InnerName};
 use crate::declared::{
     AccessPolicy, Account, Activity, ConnectionProfile, Host, Protocol, Requirement,
 };
@@ -44,6 +44,9 @@ pub struct Request {
     pub host: String,
     /// The activity, if said; `_` may stand for a space.
     pub activity: Option<String>,
+    /// The account on the host, if said. The user's own name, where no account of that name is
+    /// allowed, leaves it open: `ssh` sends a name even if nobody typed one.
+    pub account: Option<String>,
     /// The policy, if said.
     pub policy: Option<String>,
     /// Why.
@@ -74,6 +77,15 @@ pub fn evaluate(snapshot: &Snapshot, request: &Request) -> Decision {
     match decide(snapshot, request) {
         Ok(permit) => Decision::Allow(permit),
         Err(refusal) => Decision::Deny(refusal),
+    }
+}
+
+/// May this user know that the host is there: does any policy lead her to it over this protocol?
+/// Says nothing about the conditions of that policy.
+pub fn is_known(snapshot: &Snapshot, protocol: Protocol) -> bool {
+    match &snapshot.host {
+        Some((_, host)) => !ways(snapshot, host, protocol).is_empty(),
+        None => false,
     }
 }
 
@@ -163,6 +175,7 @@ fn choose<'a>(
     host: &Host,
     ways: &[Way<'a>],
 ) -> Result<Way<'a>, Refusal> {
+    let ways = &with_account(snapshot, request, ways)?;
     let asked = select(ways, request.activity.as_deref(), |way| &way.activity.name);
     if asked.is_empty() {
         return Err(match &request.activity {
@@ -188,7 +201,7 @@ fn choose<'a>(
         [_, _, ..] => {
             let choices: Vec<String> = left
                 .iter()
-                .map(|way| choice(snapshot, host, *way, ways, None))
+                .map(|way| choice(snapshot, request, host, *way, ways, None))
                 .collect();
             Err(Refusal::Ambiguous {
                 host: request.host.clone(),
@@ -196,6 +209,38 @@ fn choose<'a>(
             })
         }
     }
+}
+
+/// Those that log in with the account asked for; all, if none was.
+fn with_account<'a>(
+    snapshot: &Snapshot,
+    request: &Request,
+    ways: &[Way<'a>],
+) -> Result<Vec<Way<'a>>, Refusal> {
+    let Some(asked) = &request.account else {
+        return Ok(ways.to_vec());
+    };
+    let exact: Vec<Way<'a>> = ways
+        .iter()
+        .filter(|way| way.activity.account == *asked)
+        .copied()
+        .collect();
+    if !exact.is_empty() {
+        return Ok(exact);
+    }
+    // Another name than her own was typed on purpose: whoever asks for `oracle` must not become `root`.
+    if ways.is_empty() || *asked == snapshot.user {
+        return Ok(ways.to_vec());
+    }
+    let accounts: BTreeSet<&str> = ways
+        .iter()
+        .map(|way| way.activity.account.as_str())
+        .collect();
+    Err(Refusal::NoSuchAccount {
+        account: asked.clone(),
+        host: request.host.clone(),
+        allowed: accounts.into_iter().collect::<Vec<_>>().join(", "),
+    })
 }
 
 /// Those whose name was asked for; all, if none was. A name written exactly wins over one that
@@ -237,9 +282,11 @@ fn policy_names(ways: &[Way<'_>]) -> String {
     names.into_iter().collect::<Vec<_>>().join(", ")
 }
 
-/// A connect string that leads this way and no other. It names the policy only if it must.
+/// A connect string that leads this way and no other, or a log-in name for a jump if the request
+/// came that way. It names the policy only if it must.
 fn choice(
     snapshot: &Snapshot,
+    request: &Request,
     host: &Host,
     way: Way<'_>,
     ways: &[Way<'_>],
@@ -249,12 +296,24 @@ fn choice(
         .iter()
         .filter(|other| other.activity.name == way.activity.name);
     let several = same_activity.count() > 1;
+    let activity = Some(way.activity.name.replace(' ', "_"));
+    let policy = several.then(|| way.policy.name.replace(' ', "_"));
+    let notes = notes.map(str::to_owned);
+    if request.account.is_some() {
+        let inner = InnerName {
+            account: way.activity.account.clone(),
+            activity,
+            policy,
+            notes,
+        };
+        return format!("{}@{}", connect_string::render_inner(&inner), host.name);
+    }
     connect_string::render(&ConnectString {
         user: snapshot.user.clone(),
-        activity: Some(way.activity.name.replace(' ', "_")),
+        activity,
         host: Some(host.name.clone()),
-        policy: several.then(|| way.policy.name.replace(' ', "_")),
-        notes: notes.map(str::to_owned),
+        policy,
+        notes,
     })
 }
 
@@ -286,7 +345,7 @@ fn permit(
         return Err(Refusal::SecretMissing { account, host });
     }
     if requires(profile, Requirement::Notes) && is_blank(request.notes.as_deref()) {
-        let example = choice(snapshot, host, way, ways, Some("why"));
+        let example = choice(snapshot, request, host, way, ways, Some("why"));
         return Err(Refusal::NotesRequired { example });
     }
     if requires(profile, Requirement::Ticket) && is_blank(request.ticket.as_deref()) {

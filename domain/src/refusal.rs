@@ -18,6 +18,16 @@ pub enum Refusal {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// Not a user name for a connection inside another one.
+    #[error(
+        "`{given}` does not say as whom ({problem}); write account@host, or account+activity+policy+notes@host"
+    )]
+    BadInnerName {
+        /// What came.
+        given: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// No host was named, and there is no menu here.
     #[error("name a host: ssh 'user+host@gateway'")]
     NoHostNamed,
@@ -48,6 +58,27 @@ pub enum Refusal {
         /// What would be allowed, comma-separated.
         allowed: String,
     },
+    /// The account is not among those she may use there.
+    #[error("you may not log in as {account} on {host}; you may log in as: {allowed}")]
+    NoSuchAccount {
+        /// What was asked for.
+        account: String,
+        /// Where.
+        host: String,
+        /// What would be allowed, comma-separated.
+        allowed: String,
+    },
+    /// An address that several hosts have.
+    #[error("several hosts are at {address}; name one of them: {hosts}")]
+    SeveralHosts {
+        /// What was asked for.
+        address: String,
+        /// Their names, comma-separated.
+        hosts: String,
+    },
+    /// More connections inside one than are allowed.
+    #[error("too many connections at once through this one; open another one to the gateway")]
+    TooManyJumps,
     /// The policy named is not among those that lead there.
     #[error("no access policy {policy} lets you do this on {host}; you may name: {allowed}")]
     NoSuchPolicy {
@@ -205,11 +236,15 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::BadConnectString { .. } => "bad_connect_string",
+            Self::BadInnerName { .. } => "bad_inner_name",
             Self::NoHostNamed => "no_host_named",
             Self::UserLocked => "user_locked",
             Self::HostBarred { .. } => "host_barred",
             Self::NoPolicy { .. } => "no_policy",
             Self::NoSuchActivity { .. } => "no_such_activity",
+            Self::NoSuchAccount { .. } => "no_such_account",
+            Self::SeveralHosts { .. } => "several_hosts",
+            Self::TooManyJumps => "too_many_jumps",
             Self::NoSuchPolicy { .. } => "no_such_policy",
             Self::Ambiguous { .. } => "ambiguous",
             Self::NotesRequired { .. } => "notes_required",

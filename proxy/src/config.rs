@@ -15,6 +15,8 @@ pub struct ProxyConfig {
     pub banner: Option<String>,
     /// The gateway's own SSH host key, as an OpenSSH private key in PEM.
     pub host_key: Zeroizing<String>,
+    /// The key of the gateway's SSH certificate authority, as an OpenSSH private key in PEM.
+    pub ca_key: Zeroizing<String>,
     /// Where tapes are written.
     pub tape_dir: PathBuf,
     /// New recorded sessions are refused when less than this many bytes are free there.
@@ -42,6 +44,7 @@ impl Default for ProxyConfig {
             ssh_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 2222)),
             banner: None,
             host_key: Zeroizing::default(),
+            ca_key: Zeroizing::default(),
             tape_dir: PathBuf::from("data/tapes"),
             min_free_bytes: 64 << 20,
             node: NodeId::from(uuid::Uuid::nil()),

@@ -4,6 +4,7 @@
 //! One [`driver`] owns each live session; a [`connection::Connection`] is what its pumps share.
 //! Nothing here knows HTTP or SQL: orders arrive as rows of the store.
 
+pub mod ca;
 mod clock;
 pub mod config;
 mod connection;
@@ -38,6 +39,9 @@ pub enum ProxyError {
     /// The gateway's own key is none.
     #[error("the gateway's SSH host key is unusable: {0}")]
     HostKey(String),
+    /// The gateway's SSH certificate authority is none.
+    #[error("the gateway's SSH CA key is unusable: {0}")]
+    Ca(#[from] ca::CaError),
     /// What a crash left behind could not be looked at.
     #[error("cannot recover what an earlier run left behind: {0}")]
     Recovery(String),

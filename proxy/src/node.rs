@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::ca::HostCa;
 use crate::clock;
 use crate::config::ProxyConfig;
 use crate::driver::{self, DriverHandle, Mail, Start};
@@ -60,6 +61,8 @@ pub struct Node {
     pub cut: CancellationToken,
     /// Settings of the client legs.
     pub ssh: Arc<server::Config>,
+    /// Vouches for the host keys of connections that end here instead of at the host.
+    pub ca: HostCa,
     drivers: TaskTracker,
     logins: mpsc::Sender<Login>,
     draining: CancellationToken,
@@ -164,7 +167,10 @@ pub struct RunningProxy {
 
 /// Starts the data plane: finishes what a crash left behind, then listens.
 pub async fn start(config: ProxyConfig, store: Store) -> Result<RunningProxy, ProxyError> {
-    let ssh = Arc::new(server_config(&config)?);
+    let key = PrivateKey::from_openssh(config.host_key.as_bytes())
+        .map_err(|error| ProxyError::HostKey(error.to_string()))?;
+    let ssh = Arc::new(server_config(&config, vec![key]));
+    let ca = HostCa::new(&config.ca_key)?;
     store
         .register_node(config.node, &config.node_name, clock::now())
         .await?;
@@ -173,6 +179,7 @@ pub async fn start(config: ProxyConfig, store: Store) -> Result<RunningProxy, Pr
         live: Arc::default(),
         cut: CancellationToken::new(),
         ssh,
+        ca,
         drivers: TaskTracker::new(),
         logins,
         draining: CancellationToken::new(),
@@ -211,11 +218,10 @@ pub async fn start(config: ProxyConfig, store: Store) -> Result<RunningProxy, Pr
     Ok(running)
 }
 
-fn server_config(config: &ProxyConfig) -> Result<server::Config, ProxyError> {
-    let key = PrivateKey::from_openssh(config.host_key.as_bytes())
-        .map_err(|error| ProxyError::HostKey(error.to_string()))?;
-    Ok(server::Config {
-        keys: vec![key],
+/// The settings of a client's leg that shows these host keys.
+pub fn server_config(config: &ProxyConfig, keys: Vec<PrivateKey>) -> server::Config {
+    server::Config {
+        keys,
         methods: russh::MethodSet::from(
             &[russh::MethodKind::PublicKey, russh::MethodKind::Password][..],
         ),
@@ -231,7 +237,7 @@ fn server_config(config: &ProxyConfig) -> Result<server::Config, ProxyError> {
         keepalive_interval: Some(config.keepalive),
         keepalive_max: 3,
         ..server::Config::default()
-    })
+    }
 }
 
 async fn accept(

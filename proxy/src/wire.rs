@@ -32,14 +32,16 @@ pub struct Pace {
 }
 
 impl Pace {
-    fn new() -> Self {
+    /// Of a peer that takes something from now on.
+    pub fn new() -> Self {
         Self {
             zero: Instant::now(),
             last: Arc::default(),
         }
     }
 
-    fn took(&self) {
+    /// It took something.
+    pub fn took(&self) {
         let now = u64::try_from(self.zero.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last.store(now, Ordering::Relaxed);
     }

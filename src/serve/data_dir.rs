@@ -72,6 +72,11 @@ impl DataDir {
         self.path.join("ssh_host_ed25519_key")
     }
 
+    /// The key of the gateway's SSH certificate authority; all nodes share it.
+    pub fn ca_key(&self) -> PathBuf {
+        self.path.join("ssh_ca_ed25519_key")
+    }
+
     /// The API's own certificate.
     pub fn certificate(&self) -> PathBuf {
         self.path.join("api-cert.pem")

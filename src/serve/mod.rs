@@ -1,6 +1,7 @@
 //! `sallyport serve`: builds what runs, waits for a signal, drains.
 
 mod admin;
+pub mod ca;
 mod certificate;
 mod data_dir;
 mod harden;
@@ -63,7 +64,8 @@ async fn with_store(
         Some(address) => address.clone(),
         None => proxy.ssh_addr().to_string(),
     };
-    let api = match start_api(config, data_dir, store, ssh_address).await {
+    let ssh_ca = ca::public_key(data_dir)?;
+    let api = match start_api(config, data_dir, store, (ssh_address, ssh_ca)).await {
         Ok(api) => api,
         Err(failure) => {
             proxy.drain(Duration::ZERO).await;
@@ -112,10 +114,12 @@ pub async fn open_store(config: &Config) -> Result<Store, Failure> {
 fn proxy_config(config: &Config, data_dir: &DataDir) -> Result<ProxyConfig, Failure> {
     let host_key = sallyport_proxy::host_key::load_or_create(&data_dir.host_key())
         .or_fail("the SSH host key")?;
+    let ca_key = ca::load_or_create(data_dir)?;
     Ok(ProxyConfig {
         ssh_listen: config.ssh.listen,
         banner: config.ssh.banner.clone(),
         host_key,
+        ca_key,
         tape_dir: config.tapes.dir.clone(),
         min_free_bytes: config.tapes.min_free,
         node: data_dir.node()?,
@@ -132,7 +136,7 @@ async fn start_api(
     config: &Config,
     data_dir: &DataDir,
     store: &Store,
-    ssh_address: String,
+    (ssh_address, ssh_ca): (String, String),
 ) -> Result<sallyport_control_api::RunningApi, Failure> {
     let certificate = match &config.api.certificate {
         Some((certificate, private_key)) => certificate::read(certificate, private_key)?,
@@ -145,6 +149,7 @@ async fn start_api(
         tape_dir: config.tapes.dir.clone(),
         token_lifetime: config.api.token_lifetime,
         ssh_address,
+        ssh_ca,
     };
     sallyport_control_api::start(api, store.clone())
         .await

@@ -1,6 +1,7 @@
 //! What a decision depends on, read at one instant; and the host keys that are believed.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use sallyport_domain::declared::{
@@ -53,6 +54,18 @@ impl Store {
         vocabulary(&mut tx, &mut snapshot).await?;
         tx.commit().await?;
         Ok(snapshot)
+    }
+
+    /// The hosts that `name` may mean: the one of that name or friendly name, else all that have it
+    /// as their address. In any case; another spelling of an IP address is the same address.
+    pub async fn hosts_called(&self, name: &str) -> Result<Vec<Host>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let hosts = match find_host(&mut tx, name).await? {
+            Some((_, host)) => vec![host],
+            None => hosts_at(&mut tx, name).await?,
+        };
+        tx.commit().await?;
+        Ok(hosts)
     }
 
     /// The host keys pinned by first use.
@@ -153,6 +166,36 @@ async fn find_host(tx: &mut Tx, host: &str) -> Result<Option<(NounId, Host)>, St
     .await?;
     row.map(|row| Ok((row.parsed("id")?, row.json("doc")?)))
         .transpose()
+}
+
+async fn hosts_at(tx: &mut Tx, address: &str) -> Result<Vec<Host>, StoreError> {
+    let ip: Option<IpAddr> = address.parse().ok();
+    // An IPv6 address has many spellings.
+    let text = match ip {
+        Some(IpAddr::V6(_)) => ":".to_owned(),
+        Some(IpAddr::V4(_)) | None => address.to_lowercase(),
+    };
+    let escaped = clean(&text)
+        .replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_");
+    // The column `search` holds every text of the document, in lower case: few rows are left to read.
+    let rows = sqlx::query(
+        "SELECT doc FROM noun WHERE kind = 'host' AND search LIKE $1 ESCAPE '\\' ORDER BY name",
+    )
+    .bind(format!("%{escaped}%"))
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut hosts = Vec::new();
+    for row in &rows {
+        let host: Host = row.json("doc")?;
+        let same = host.address.eq_ignore_ascii_case(address)
+            || (ip.is_some() && host.address.parse().ok() == ip);
+        if same {
+            hosts.push(host);
+        }
+    }
+    Ok(hosts)
 }
 
 async fn barred(tx: &mut Tx, user: &str, host: NounId) -> Result<bool, StoreError> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use sallyport_tests::harness::{
-    Api, Gateway, Tunnel, connect, echo, exchange, free_port, run, run_with_input, socks,
+    Api, Gateway, Target, Tunnel, connect, echo, exchange, free_port, run, run_with_input, socks,
     tcp_service, unix_service, wait_until,
 };
 use serde_json::{Value, json};
@@ -236,7 +236,9 @@ fn only_allowed_destinations_are_reached() {
 #[test]
 fn a_forward_that_carries_a_session_is_pointed_out() {
     let gateway = Gateway::start();
-    let (local, ssh_port) = (free_port(), gateway.target().port());
+    // A host that is declared would be a jump, and recorded.
+    let stray = Target::sshd();
+    let (local, ssh_port) = (free_port(), stray.port());
     let forward = format!("{local}:127.0.0.1:{ssh_port}");
     let _tunnel = Tunnel::listening(&gateway.ssh("alice+reach"), &["-L", &forward], local);
     let mut socket = connect(local);

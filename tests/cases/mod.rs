@@ -11,6 +11,7 @@ mod flow;
 mod forwards;
 mod forwards_back;
 mod freeze;
+mod jump;
 mod life;
 mod lists;
 mod planted_secrets;

@@ -35,21 +35,28 @@ impl Client {
 
     /// Logs in as `login` with the password of a user of the test world.
     pub async fn password(port: u16, login: &str, user: &str) -> Self {
-        let preferred = Preferred {
-            cipher: vec![cipher::AES_256_GCM].into(),
-            ..Preferred::default()
-        };
-        let config = Arc::new(client::Config {
-            preferred,
-            ..client::Config::default()
-        });
-        let mut handle = client::connect(config, ("127.0.0.1", port), Anyone)
+        let handle = client::connect(config(), ("127.0.0.1", port), Anyone)
             .await
             .unwrap();
-        let answer = handle
-            .authenticate_password(login, passwords(user))
+        Self::authenticated(handle, login, &passwords(user)).await
+    }
+
+    /// A client inside this one's connection, to the SSH port of `host`: logs in as `login` with a
+    /// password, without asking first whether one is needed.
+    pub async fn jump(&self, host: &str, login: &str, password: &str) -> Self {
+        let channel = self
+            .handle
+            .channel_open_direct_tcpip(host, 22, "127.0.0.1", 0)
             .await
             .unwrap();
+        let handle = client::connect_stream(config(), channel.into_stream(), Anyone)
+            .await
+            .unwrap();
+        Self::authenticated(handle, login, password).await
+    }
+
+    async fn authenticated(mut handle: Handle<Anyone>, login: &str, password: &str) -> Self {
+        let answer = handle.authenticate_password(login, password).await.unwrap();
         assert!(answer.success(), "{login} is not let in");
         Self { handle }
     }
@@ -58,4 +65,15 @@ impl Client {
     pub async fn session(&self) -> Channel<Msg> {
         self.handle.channel_open_session().await.unwrap()
     }
+}
+
+fn config() -> Arc<client::Config> {
+    let preferred = Preferred {
+        cipher: vec![cipher::AES_256_GCM].into(),
+        ..Preferred::default()
+    };
+    Arc::new(client::Config {
+        preferred,
+        ..client::Config::default()
+    })
 }

@@ -122,6 +122,7 @@ fn readable(body: SessionRequest) -> Result<policy::Request, Problem> {
         protocol,
         host: printable("host", &body.host)?,
         activity: text("activity", body.activity)?,
+        account: None,
         policy: text("policy", body.policy)?,
         notes: text("notes", body.notes)?,
         ticket: text("ticket", body.ticket)?,

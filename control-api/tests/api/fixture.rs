@@ -83,6 +83,7 @@ impl World {
             tape_dir,
             token_lifetime: Duration::from_secs(3600),
             ssh_address: "127.0.0.1:2222".to_owned(),
+            ssh_ca: "ssh-ed25519 AAAA".to_owned(),
         };
         let url = format!(
             "sqlite://{}?mode=rwc",

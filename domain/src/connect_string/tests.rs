@@ -153,3 +153,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_a_user_name_behind_a_jump() {
+    for (text, expected) in [
+        ("root", ("root", "", "", "")),
+        ("root+root_shell", ("root", "root_shell", "", "")),
+        ("root+shell+ops", ("root", "shell", "ops", "")),
+        ("root+shell++disk full", ("root", "shell", "", "disk full")),
+        ("root+shell+ops+why", ("root", "shell", "ops", "why")),
+        ("ACME\\root", ("ACME\\root", "", "", "")),
+    ] {
+        let (account, activity, policy, notes) = expected;
+        let said = |part: &str| Some(part.to_owned()).filter(|part| !part.is_empty());
+        let expected = InnerName {
+            account: account.to_owned(),
+            activity: said(activity),
+            policy: said(policy),
+            notes: said(notes),
+        };
+        assert_eq!(parse_inner(text).unwrap(), expected, "{text}");
+        assert_eq!(render_inner(&expected), text);
+    }
+    for text in ["", " ", "+shell", "root+", "root+a+b+c+d", "ro\not"] {
+        let refused = parse_inner(text).unwrap_err();
+        assert_eq!(refused.code(), "bad_inner_name", "{text}");
+    }
+}

@@ -168,6 +168,7 @@ fn request() -> Request {
         protocol: Protocol::Ssh,
         host: "web-01".into(),
         activity: None,
+        account: None,
         policy: None,
         notes: None,
         ticket: None,
@@ -529,6 +530,57 @@ fn several() -> Snapshot {
             policy("others", &["bob"], &["root shell"]),
         ];
     })
+}
+
+#[test]
+fn an_account_narrows_the_choice_and_her_own_name_does_not() {
+    let by = |account: &str| Request {
+        account: Some(account.to_owned()),
+        ..request()
+    };
+    let snapshot = but(|s| s.policies[0].activities = names(&["shell", "root shell"]));
+    for (account, activity) in [("root", "root shell"), ("deploy", "shell")] {
+        assert_eq!(allowed(&snapshot, &by(account)).activity(), activity);
+    }
+    assert_eq!(
+        refusal(&snapshot, &by("oracle")),
+        Refusal::NoSuchAccount {
+            account: "oracle".into(),
+            host: "web-01".into(),
+            allowed: "deploy, root".into(),
+        }
+    );
+    assert_eq!(
+        refusal(&snapshot, &by("alice")),
+        Refusal::Ambiguous {
+            host: "web-01".into(),
+            choices: "deploy+shell@web-01\nroot+root_shell@web-01".into(),
+        }
+    );
+    // An account that is called like her is meant before everything else.
+    let hers = but(|s| {
+        s.policies[0].activities = names(&["shell", "own shell"]);
+        s.activities
+            .extend([activity("own shell", Protocol::Ssh, "alice")]);
+        s.accounts.push((noun(4), account("alice"), true));
+    });
+    assert_eq!(allowed(&hers, &by("alice")).account().name, "alice");
+    // Whom no policy lets in learns no account names.
+    let stranger = but(|s| s.policies.clear());
+    assert_eq!(
+        refusal(&stranger, &by("oracle")),
+        Refusal::NoPolicy {
+            host: "web-01".into()
+        }
+    );
+    assert!(is_known(&snapshot, Protocol::Ssh) && !is_known(&stranger, Protocol::Ssh));
+    let noted = but(|s| s.policies[0].connection_profile = "noted".into());
+    assert_eq!(
+        refusal(&noted, &by("alice")),
+        Refusal::NotesRequired {
+            example: "deploy+shell++why@web-01".into()
+        }
+    );
 }
 
 #[test]

@@ -329,6 +329,7 @@ impl Driver {
                 protocol: Protocol::Ssh,
                 host: subject.host,
                 activity: Some(subject.activity),
+                account: None,
                 policy: Some(subject.policy),
                 notes: subject.notes,
                 ticket: subject.ticket,

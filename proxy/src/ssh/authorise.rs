@@ -5,7 +5,7 @@ use sallyport_domain::connect_string::ConnectString;
 use sallyport_domain::declared::Protocol;
 use sallyport_domain::id::SessionId;
 use sallyport_domain::permit::Permit;
-use sallyport_domain::policy::{self, Decision, Request};
+use sallyport_domain::policy::{self, Decision, Request, Snapshot};
 use sallyport_domain::refusal::Refusal;
 use sallyport_store::{Identity, StoreError};
 
@@ -29,6 +29,8 @@ pub struct Guest {
 pub enum LaunchPoint {
     /// In a connect string.
     ConnectString,
+    /// By jumping through the gateway to the host.
+    ProxyJump,
 }
 
 /// What she asks for.
@@ -36,6 +38,8 @@ pub enum LaunchPoint {
 pub struct Wish {
     /// Where to.
     pub host: String,
+    /// As whom there, if said; her own name leaves it open.
+    pub account: Option<String>,
     /// To do what, if said.
     pub activity: Option<String>,
     /// Under which policy, if said.
@@ -54,6 +58,7 @@ impl TryFrom<ConnectString> for Wish {
     fn try_from(text: ConnectString) -> Result<Self, Refusal> {
         Ok(Self {
             host: text.host.ok_or(Refusal::NoHostNamed)?,
+            account: None,
             activity: text.activity,
             policy: text.policy,
             notes: text.notes,
@@ -100,6 +105,7 @@ pub async fn authorise(
     let mut request = Request {
         protocol: Protocol::Ssh,
         host: wish.host,
+        account: wish.account,
         activity: wish.activity.clone(),
         policy: wish.policy,
         notes: wish.notes,
@@ -112,7 +118,9 @@ pub async fn authorise(
             .enterable_session(user, *host, wish.activity.as_deref(), clock::now())
             .await
             .map_err(store_unavailable)?
-            .map(|stored| stored.session),
+            .map(|stored| stored.session)
+            // One that runs under another account than she asks for is not the one she means.
+            .filter(|session| fits(&snapshot, &request, &session.activity)),
         None => None,
     };
     if let Some(session) = &waiting {
@@ -131,6 +139,14 @@ pub async fn authorise(
         }),
         Decision::Deny(refusal) => Err(refusal),
     }
+}
+
+fn fits(snapshot: &Snapshot, request: &Request, activity: &str) -> bool {
+    let (Some(account), Some(activity)) = (&request.account, snapshot.activities.get(activity))
+    else {
+        return true;
+    };
+    activity.account == *account || *account == snapshot.user
 }
 
 /// Nothing is granted while the database is away.

@@ -3,12 +3,12 @@
 //! Runs inside the leg's loop and never waits for a consumer. Only authentication is awaited here,
 //! because until it is decided there is nothing else to do.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use russh::keys::ssh_key;
+use russh::keys::{Certificate, ssh_key};
 use russh::server::{
-    Auth, ChannelOpenHandle, GlobalReply, Handle, Handler, Msg, PublicKeyOffer, Session,
+    Auth, ChannelOpenHandle, GlobalReply, Handle, Handler, Msg, PublicKeyOffer, Response, Session,
     VerifiedPublicKey,
 };
 use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Pty, Sig};
@@ -17,10 +17,11 @@ use sallyport_domain::destination::Endpoint;
 use sallyport_store::{Identity, LoginOutcome, SessionType};
 
 use super::LegError;
-use super::authorise::Guest;
+use super::authorise::{Guest, Wish};
 use super::channel::ClientEnd;
 use super::forward::{Ask, Handed, Wanted};
 use super::inbox::{Item, Request, Start, Stream};
+use super::jump::{self, Known};
 use super::shared::Shared;
 use crate::clock;
 use crate::node::Node;
@@ -37,6 +38,8 @@ pub struct Front {
     shared: Arc<Shared>,
     identity: Option<(Identity, &'static str)>,
     user_name: String,
+    /// Who comes through another connection is known already.
+    known: Option<Known>,
 }
 
 impl Front {
@@ -48,7 +51,24 @@ impl Front {
             shared,
             identity: None,
             user_name: String::new(),
+            known: None,
         }
+    }
+
+    /// A client inside another one's connection.
+    pub fn inner(node: Arc<Node>, known: Known, shared: Arc<Shared>) -> Self {
+        // Nobody is refused for what she shows here, so no address is noted either.
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let mut front = Self::new(node, nowhere, shared);
+        front.known = Some(known);
+        front
+    }
+
+    /// Whoever is known is let in, whatever she shows; it is not looked at, nor kept.
+    fn admit_known(&mut self, user_name: &str) -> Option<Auth> {
+        self.known.as_ref()?;
+        self.user_name = user_name.to_owned();
+        Some(Auth::Accept)
     }
 
     /// The user in a connect string, also in one that is otherwise malformed: whoever proves to be
@@ -106,7 +126,31 @@ impl Drop for Front {
 impl Handler for Front {
     type Error = LegError;
 
+    async fn auth_none(&mut self, user: &str) -> Result<Auth, LegError> {
+        Ok(self.admit_known(user).unwrap_or_else(Auth::reject))
+    }
+
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        user: &str,
+        _: &str,
+        _: Option<Response<'a>>,
+    ) -> Result<Auth, LegError> {
+        Ok(self.admit_known(user).unwrap_or_else(Auth::reject))
+    }
+
+    async fn auth_openssh_certificate(
+        &mut self,
+        user: &str,
+        _: &Certificate,
+    ) -> Result<Auth, LegError> {
+        Ok(self.admit_known(user).unwrap_or_else(Auth::reject))
+    }
+
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, LegError> {
+        if let Some(auth) = self.admit_known(user) {
+            return Ok(auth);
+        }
         match self
             .node
             .store
@@ -123,6 +167,9 @@ impl Handler for Front {
         user: &str,
         offer: PublicKeyOffer<'_>,
     ) -> Result<Auth, LegError> {
+        if self.known.is_some() {
+            return Ok(Auth::Accept);
+        }
         // Says no more than the refusal of the signature would: it spares the user a passphrase.
         match self.identity_of_key(user, offer.public_key).await {
             Ok(Some(_)) => Ok(Auth::Accept),
@@ -136,6 +183,9 @@ impl Handler for Front {
         user: &str,
         key: VerifiedPublicKey<'_>,
     ) -> Result<Auth, LegError> {
+        if let Some(auth) = self.admit_known(user) {
+            return Ok(auth);
+        }
         match self.identity_of_key(user, key.public_key).await {
             Ok(found) => Ok(self.decide(user, found, "publickey")),
             Err(error) => Ok(store_failed(&error)),
@@ -143,10 +193,18 @@ impl Handler for Front {
     }
 
     async fn authentication_banner(&mut self) -> Result<Option<String>, LegError> {
-        Ok(self.node.config.banner.clone())
+        // Inside a connection it has been shown already.
+        let banner = &self.node.config.banner;
+        Ok(banner.clone().filter(|_| self.known.is_none()))
     }
 
     async fn auth_succeeded(&mut self, session: &mut Session) -> Result<(), LegError> {
+        let client = String::from_utf8_lossy(session.remote_sshid()).into_owned();
+        if let Some(known) = &self.known {
+            let (guest, wish) = (known.guest(client), known.wish(&self.user_name));
+            self.shared.admit(self.node.clone(), guest, wish);
+            return Ok(());
+        }
         let Some((identity, method)) = self.identity.take() else {
             session.disconnect(Disconnect::AuthCancelledByUser, "no identity", "")?;
             return Ok(());
@@ -155,10 +213,10 @@ impl Handler for Front {
             identity,
             method,
             source_ip: self.peer.ip().to_string(),
-            client: String::from_utf8_lossy(session.remote_sshid()).into_owned(),
+            client,
         };
-        let connect = connect_string::parse(&self.user_name);
-        self.shared.admit(self.node.clone(), guest, connect);
+        let wish = connect_string::parse(&self.user_name).and_then(Wish::try_from);
+        self.shared.admit(self.node.clone(), guest, wish);
         Ok(())
     }
 
@@ -423,7 +481,7 @@ impl Front {
         match self.take(channel, handle) {
             Some(client) => {
                 client.inbox.set_forward();
-                self.shared.reach(wanted, client, reply);
+                jump::open(&self.node, &self.shared, wanted, client, reply);
             }
             None => reply.reject(ChannelOpenFailure::ResourceShortage).await,
         }

@@ -17,6 +17,19 @@ struct Map {
     gone: bool,
 }
 
+impl Map {
+    fn are_open(&self) -> LeftOpen {
+        let mut open = LeftOpen::default();
+        for inbox in self.inboxes.values() {
+            match inbox.is_forward() {
+                true => open.forwards |= !inbox.is_closed(),
+                false => open.sessions |= !inbox.is_closed(),
+            }
+        }
+        open
+    }
+}
+
 /// What a leg left open when it went.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LeftOpen {
@@ -60,16 +73,17 @@ impl Inboxes {
         self.map().inboxes.len()
     }
 
+    /// Which channels are open?
+    pub fn are_open(&self) -> LeftOpen {
+        self.map().are_open()
+    }
+
     /// The leg is gone. Which channels were still open?
     pub fn close_all(&self) -> LeftOpen {
         let mut map = self.map();
         map.gone = true;
-        let mut open = LeftOpen::default();
+        let open = map.are_open();
         for (_, inbox) in map.inboxes.drain() {
-            match inbox.is_forward() {
-                true => open.forwards |= !inbox.is_closed(),
-                false => open.sessions |= !inbox.is_closed(),
-            }
             inbox.close();
         }
         open

@@ -88,7 +88,7 @@ impl Lobby {
         let why = tokio::select! {
             joined = shared.joined() => return Some(joined),
             _ = &mut *leg => return None,
-            why = self.shown_out() => why,
+            why = self.shown_out(shared) => why,
         };
         let text = match why {
             ShownOut::Idle(limit) => {
@@ -106,10 +106,15 @@ impl Lobby {
         None
     }
 
-    async fn shown_out(&self) -> ShownOut {
+    async fn shown_out(&self, shared: &Shared) -> ShownOut {
         let limit = self.node.config.lobby_idle;
         let idle = async {
             loop {
+                // Whoever works in a connection inside this one is not idle.
+                if shared.inner.count() > 0 {
+                    shared.inner.none().await;
+                    self.touch();
+                }
                 let touched = *self.touched.lock().unwrap_or_else(PoisonError::into_inner);
                 match limit.checked_sub(touched.elapsed()) {
                     Some(left) if !left.is_zero() => tokio::time::sleep(left).await,
@@ -117,9 +122,14 @@ impl Lobby {
                 }
             }
         };
+        // Sessions inside this connection are told by themselves first.
+        let drained = async {
+            self.node.draining().await;
+            shared.inner.none().await;
+        };
         tokio::select! {
             () = idle => ShownOut::Idle(limit),
-            () = self.node.draining() => ShownOut::Draining,
+            () = drained => ShownOut::Draining,
         }
     }
 }

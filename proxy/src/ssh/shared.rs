@@ -1,12 +1,12 @@
 //! What a client's leg and its supervisor share: where the client stands, and the tasks of its channels.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared as SharedFuture};
 use russh::server;
-use sallyport_domain::connect_string::ConnectString;
 use sallyport_domain::refusal::Refusal;
 use sallyport_domain::session::DisconnectCause;
 use tokio::sync::watch;
@@ -18,6 +18,7 @@ use super::channel::ClientEnd;
 use super::enter::{self, Joined};
 use super::forward::{self, Desk, Wanted};
 use super::inboxes::{Inboxes, LeftOpen};
+use super::jump::Inner;
 use super::lobby::{self, Lobby};
 use super::refused;
 use super::relay::relay;
@@ -54,31 +55,36 @@ pub struct Shared {
     /// What is to be attended to besides.
     pub(super) desk: Desk,
     standing: watch::Sender<Standing>,
+    guest: OnceLock<Guest>,
+    /// Connections that run inside this one.
+    pub(super) inner: Inner,
+    cut_short: AtomicBool,
     /// The client's leg is gone: which channels were still open?
     gone: watch::Sender<Option<LeftOpen>>,
 }
 
 impl Shared {
-    pub(super) fn new(cut: CancellationToken) -> Self {
+    /// For a client that is `depth` connections inside the one that came over the network.
+    pub(super) fn new(cut: CancellationToken, depth: u32) -> Self {
         Self {
             channels: TaskTracker::new(),
+            inner: Inner::new(cut.child_token(), depth),
             cut,
             inboxes: Arc::default(),
             desk: Desk::default(),
             standing: watch::Sender::new(Standing::Outside),
+            guest: OnceLock::new(),
+            cut_short: AtomicBool::new(false),
             gone: watch::Sender::new(None),
         }
     }
 
     /// The guest has proven who she is: she is let in to where she wants to go, beside the leg's
     /// loop, or into the lobby if she has not said where.
-    pub(super) fn admit(
-        &self,
-        node: Arc<Node>,
-        guest: Guest,
-        connect: Result<ConnectString, Refusal>,
-    ) {
-        let standing = match connect.and_then(Wish::try_from) {
+    pub(super) fn admit(&self, node: Arc<Node>, guest: Guest, wish: Result<Wish, Refusal>) {
+        // Once only: the leg's loop authenticates once.
+        let _ = self.guest.set(guest.clone());
+        let standing = match wish {
             Err(Refusal::NoHostNamed) if Lobby::admits(&node, &guest) => {
                 Standing::Lobby(Lobby::enter(node, guest))
             }
@@ -125,6 +131,11 @@ impl Shared {
             entered
         });
         chosen.await.unwrap_or(Err(Refusal::StoreUnavailable))
+    }
+
+    /// Who she is, once that is known.
+    pub(super) fn guest(&self) -> Option<&Guest> {
+        self.guest.get()
     }
 
     /// Waits until it is known who she is.
@@ -250,9 +261,39 @@ impl Shared {
         }
     }
 
-    /// The client's leg is gone.
+    /// Something was refused to her in the lobby.
+    pub(super) fn log_refusal(&self, refusal: &Refusal) {
+        if let Some(lobby) = self.lobby() {
+            lobby.log_refusal(refusal);
+        }
+    }
+
+    /// Somebody other than the two ends ended it.
+    pub(super) fn note_cut(&self) {
+        self.cut_short.store(true, Ordering::Relaxed);
+    }
+
+    /// Did somebody?
+    pub(super) fn was_cut(&self) -> bool {
+        self.cut_short.load(Ordering::Relaxed)
+    }
+
+    /// Resets a connection whose client does not let go of what ran inside, unless it has more than that.
+    pub(super) fn reset_if_alone(&self) {
+        if self.lobby().is_some() && self.channels.len() <= 1 {
+            self.cut.cancel();
+        }
+    }
+
+    /// The client's leg is gone. What was open when that was first known counts: cutting closes the rest.
     pub(super) fn client_gone(&self, open: LeftOpen) {
-        self.gone.send_replace(Some(open));
+        self.gone.send_if_modified(|gone| {
+            let first = gone.is_none();
+            if first {
+                *gone = Some(open);
+            }
+            first
+        });
     }
 
     /// Which channels were still open when the client's leg went?

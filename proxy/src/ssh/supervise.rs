@@ -12,6 +12,7 @@ use futures::FutureExt;
 use russh::{Disconnect, server};
 use sallyport_domain::close::CloseReason;
 use sallyport_domain::session::DisconnectCause;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::LegError;
@@ -22,7 +23,7 @@ use super::inboxes::LeftOpen;
 use super::shared::{Entered, LINGER, Shared, Standing};
 use super::wind_up::wind_up;
 use crate::connection::Connection;
-use crate::node::Node;
+use crate::node::{Node, Unauthenticated};
 use crate::notice;
 use crate::wire::{Pace, Wire};
 
@@ -32,11 +33,10 @@ const FAREWELL: Duration = Duration::from_millis(30);
 const FAREWELL_BEHIND_OUTPUT: Duration = Duration::from_millis(500);
 /// Who took nothing for this long does not read.
 const READING: Duration = Duration::from_millis(100);
+
 /// Serves one client that has just been accepted.
 pub async fn serve(node: Arc<Node>, tcp: TcpStream, peer: SocketAddr) {
     let cut = node.cut.child_token();
-    // Whatever happens below, both sockets go when this is done.
-    let _cut_at_end = cut.clone().drop_guard();
     let Some(unauthenticated) = node.admit_unauthenticated(peer) else {
         return;
     };
@@ -45,17 +45,45 @@ pub async fn serve(node: Arc<Node>, tcp: TcpStream, peer: SocketAddr) {
         Err(error) => return tracing::debug!(%peer, %error, "client left before it was served"),
     };
     let pace = wire.pace();
-    let shared = Arc::new(Shared::new(cut));
+    let shared = Arc::new(Shared::new(cut, 0));
     let front = Front::new(node.clone(), peer, shared.clone());
+    let config = node.ssh.clone();
+    attend(
+        &node,
+        config,
+        wire,
+        pace,
+        shared,
+        front,
+        Some(unauthenticated),
+    )
+    .await;
+}
+
+/// Attends to one client from its first byte to the end of its tape. `place` is what it holds until
+/// it is known who it is.
+pub async fn attend<S>(
+    node: &Node,
+    config: Arc<server::Config>,
+    stream: S,
+    pace: Pace,
+    shared: Arc<Shared>,
+    front: Front,
+    place: Option<Unauthenticated>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    // Whatever happens below, both sockets go when this is done.
+    let _cut_at_end = shared.cut.clone().drop_guard();
     let grace = tokio::time::sleep(node.config.login_grace);
     tokio::pin!(grace);
     let leg = tokio::select! {
-        leg = server::run_stream(node.ssh.clone(), wire, front) => leg,
+        leg = server::run_stream(config, stream, front) => leg,
         () = &mut grace => return,
     };
     let mut leg = match leg {
         Ok(leg) => leg,
-        Err(error) => return tracing::debug!(%peer, %error, "no SSH client"),
+        Err(error) => return tracing::debug!(%error, "no SSH client"),
     };
     let handle = leg.handle();
 
@@ -64,7 +92,7 @@ pub async fn serve(node: Arc<Node>, tcp: TcpStream, peer: SocketAddr) {
         _ = &mut leg => Standing::Outside,
         () = &mut grace => Standing::Outside,
     };
-    drop(unauthenticated);
+    drop(place);
     let entered: Option<Entered> = match standing {
         Standing::Outside => None,
         Standing::Lobby(lobby) => lobby.keep(&shared, &mut leg, &handle).await.map(Ok),
@@ -110,12 +138,19 @@ async fn accompany(
     tokio::select! {
         result = &mut leg => client_left(shared, &result),
         reason = connection.cut_requested() => {
+            shared.note_cut();
             say_farewell(connection, &handle, &mut leg, &reason, pace).await;
             DisconnectCause::Cut(reason)
         }
         () = target.gone() => {
+            if shared.cut.is_cancelled() {
+                // Both sockets were cut at once, because what this ran inside is gone.
+                let result = (&mut leg).await;
+                return client_left(shared, &result);
+            }
             // What the target still sent is on its way to the client.
             shared.channels.close();
+            shared.inner.cut.cancel();
             let drained = async {
                 shared.channels.wait().await;
                 let _ = handle.disconnect(Disconnect::ByApplication, farewell_of_target(), String::new()).await;
@@ -147,6 +182,15 @@ fn client_left(shared: &Shared, result: &Result<(), LegError>) -> DisconnectCaus
     }
 }
 
+/// How long a client may take over something said to it in parting.
+pub fn patience(pace: &Pace) -> Duration {
+    if pace.idle_for() < READING {
+        FAREWELL_BEHIND_OUTPUT
+    } else {
+        FAREWELL
+    }
+}
+
 /// Tells the client why; one that does not take it in time is reset.
 async fn say_farewell(
     connection: &Connection,
@@ -155,11 +199,7 @@ async fn say_farewell(
     reason: &CloseReason,
     pace: &Pace,
 ) {
-    let patience = if pace.idle_for() < READING {
-        FAREWELL_BEHIND_OUTPUT
-    } else {
-        FAREWELL
-    };
+    let patience = patience(pace);
     connection.notify(&notice::printable(&reason.to_string()));
     let goodbye = async {
         // One turn of the pumps, so that the terminal shows the notice before the line goes dead.

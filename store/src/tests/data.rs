@@ -108,6 +108,7 @@ pub(crate) async fn permit(store: &Store, activity: &str) -> Permit {
         protocol: Protocol::Ssh,
         host: "web-01".to_owned(),
         activity: Some(activity.to_owned()),
+        account: None,
         policy: None,
         notes: None,
         ticket: None,

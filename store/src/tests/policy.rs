@@ -12,6 +12,7 @@ use crate::{Author, ListQuery, SecretField, StoreError, VaultError};
 
 on_both! {
     a_snapshot_holds_what_the_decision_needs,
+    a_host_is_found_by_its_names_or_else_by_its_address,
     secrets_open_with_a_permit_and_leave_a_trace,
     swapped_rows_do_not_open,
     of_many_first_uses_one_pins,
@@ -94,12 +95,47 @@ async fn a_snapshot_holds_what_the_decision_needs(bench: Bench) {
     let request = Request {
         protocol: Protocol::Ssh,
         host: "web-01".to_owned(),
+        account: None,
         activity,
         policy,
         notes,
         ticket,
     };
     assert!(matches!(evaluate(&snapshot, &request), Decision::Deny(_)));
+}
+
+async fn a_host_is_found_by_its_names_or_else_by_its_address(bench: Bench) {
+    let store = &bench.store;
+    apply_example(store).await;
+    let more = declaration(serde_json::json!({ "hosts": [
+        { "name": "twin", "address": "127.0.0.1", "ssh": {} },
+        { "name": "six", "address": "FD00:0:0::5", "ssh": {} },
+        { "name": "dns", "address": "Box_1.example", "ssh": {} },
+        { "name": "10.0.0.9", "address": "10.0.0.8", "ssh": {} },
+        { "name": "ten", "address": "10.0.0.9", "ssh": {} },
+    ] }));
+    let system = Author::system();
+    store.apply(&system, &more, false, at(1)).await.unwrap();
+    for (asked, expected) in [
+        ("web-01", &["web-01"][..]),
+        ("web FRONT end", &["web-01"]),
+        ("127.0.0.1", &["twin", "web-01"]),
+        ("fd00::5", &["six"]),
+        ("fd00:0::0:5", &["six"]),
+        ("box_1.EXAMPLE", &["dns"]),
+        // `_` is no wildcard, and a part of an address is none.
+        ("boxx1.example", &[]),
+        ("127.0.0", &[]),
+        // A name is meant before an address.
+        ("10.0.0.9", &["10.0.0.9"]),
+        ("%", &[]),
+        ("", &[]),
+        ("nul\0", &[]),
+    ] {
+        let found = store.hosts_called(asked).await.unwrap();
+        let names: Vec<_> = found.iter().map(|host| host.name.as_str()).collect();
+        assert_eq!(names, expected, "{asked}");
+    }
 }
 
 async fn secrets_open_with_a_permit_and_leave_a_trace(bench: Bench) {
