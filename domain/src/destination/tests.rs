@@ -10,9 +10,16 @@ fn tcp(host: &str, port: u32) -> Endpoint {
     Endpoint::tcp(host, port).unwrap()
 }
 
+/// A pattern, what it matches, and what not.
+type Case = (
+    &'static str,
+    &'static [(&'static str, u32)],
+    &'static [(&'static str, u32)],
+);
+
 #[test]
 fn patterns_cover_what_they_say_and_nothing_else() {
-    let cases: [(&str, &[(&str, u32)], &[(&str, u32)]); 13] = [
+    let cases: [Case; 13] = [
         (
             "db:5432",
             &[("db", 5432), ("DB", 5432)],
