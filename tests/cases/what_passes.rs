@@ -256,11 +256,7 @@ fn what_is_not_offered_is_refused_clearly() {
 
     let port = sallyport_tests::harness::free_port();
     let mut local = ssh.program("ssh");
-    local.args([
-        "-W",
-        &format!("127.0.0.1:{}", gateway.target().port()),
-        "127.0.0.1",
-    ]);
+    local.args(["-W", &format!("127.0.0.1:{port}"), "127.0.0.1"]);
     let done = run(local, SOON).failed();
     assert!(
         !done.text().contains("SSH-2.0"),
