@@ -128,6 +128,80 @@ pub struct Transfer {
     pub began: u64,
 }
 
+/// What is done to files and folders by their names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// A folder is listed.
+    List(Name),
+    /// A file or folder is renamed.
+    Rename {
+        /// From this.
+        from: Name,
+        /// To this.
+        to: Name,
+    },
+    /// A file is removed.
+    Remove(Name),
+    /// An empty folder is removed.
+    RemoveFolder(Name),
+    /// A folder is made.
+    MakeFolder(Name),
+    /// A link is made.
+    Link {
+        /// The link.
+        path: Name,
+        /// What it points at.
+        to: Name,
+        /// Symbolic, or a second name of the same file?
+        symbolic: bool,
+    },
+    /// A symbolic link is read.
+    ReadLink(Name),
+    /// Size, mode, owner or times are changed.
+    Change {
+        /// Of which file.
+        path: Name,
+        /// What is set, such as `mode 0640, times`.
+        change: String,
+    },
+    /// A file is copied on the target; its bytes do not pass.
+    Copy {
+        /// From this.
+        from: Name,
+        /// To this.
+        to: Name,
+    },
+}
+
+impl Act {
+    /// The name it is about, and the second one if it has two.
+    pub fn names(&self) -> (&Name, Option<&Name>) {
+        match self {
+            Self::List(path)
+            | Self::Remove(path)
+            | Self::RemoveFolder(path)
+            | Self::MakeFolder(path)
+            | Self::ReadLink(path)
+            | Self::Change { path, .. } => (path, None),
+            Self::Rename { from, to } | Self::Copy { from, to } => (from, Some(to)),
+            Self::Link { path, to, .. } => (path, Some(to)),
+        }
+    }
+
+    /// What it is called, if it changes something on the target.
+    pub(crate) fn changes(&self) -> Option<&'static str> {
+        match self {
+            Self::List(_) | Self::ReadLink(_) => None,
+            Self::Rename { .. } => Some("rename"),
+            Self::Remove(_) | Self::RemoveFolder(_) => Some("remove"),
+            Self::MakeFolder(_) => Some("make folder"),
+            Self::Link { .. } => Some("link"),
+            Self::Change { .. } => Some("change"),
+            Self::Copy { .. } => Some("copy"),
+        }
+    }
+}
+
 /// One fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
@@ -142,71 +216,10 @@ pub enum Fact {
     },
     /// A file's bytes have passed.
     Transferred(Box<Transfer>),
-    /// A folder was listed.
-    Listed {
-        /// Which.
-        path: Name,
-        /// Was it?
-        outcome: Outcome,
-    },
-    /// A file or folder was renamed.
-    Renamed {
-        /// From this.
-        from: Name,
-        /// To this.
-        to: Name,
-        /// Was it?
-        outcome: Outcome,
-    },
-    /// A file or folder was removed.
-    Removed {
-        /// Which.
-        path: Name,
-        /// A folder?
-        folder: bool,
-        /// Was it?
-        outcome: Outcome,
-    },
-    /// A folder was made.
-    Made {
-        /// Which.
-        path: Name,
-        /// Was it?
-        outcome: Outcome,
-    },
-    /// A link was made.
-    Linked {
-        /// The link.
-        path: Name,
-        /// What it points at.
-        to: Name,
-        /// Symbolic, or a second name of the same file?
-        symbolic: bool,
-        /// Was it?
-        outcome: Outcome,
-    },
-    /// A symbolic link was read.
-    LinkRead {
-        /// Which.
-        path: Name,
-        /// Was it?
-        outcome: Outcome,
-    },
-    /// Size, mode, owner or times were changed.
-    Changed {
-        /// Of which file.
-        path: Name,
-        /// What was set, such as `mode 0640, times`.
-        change: String,
-        /// Was it?
-        outcome: Outcome,
-    },
-    /// A file was copied on the target; its bytes did not pass.
-    Copied {
-        /// From this.
-        from: Name,
-        /// To this.
-        to: Name,
+    /// Something was done to a file or folder by its name, or not.
+    Acted {
+        /// What.
+        act: Act,
         /// Was it?
         outcome: Outcome,
     },
@@ -221,8 +234,8 @@ pub enum Fact {
     },
     /// Trees were brought in line by rsync. Its streams are in [`Fact::Rest`].
     Synchronised {
-        /// Which way.
-        direction: Direction,
+        /// Which way; unknown if rsync's own daemon protocol is spoken.
+        direction: Option<Direction>,
         /// On the target, as the command line has them.
         paths: Vec<Name>,
     },
@@ -237,29 +250,13 @@ pub enum Fact {
     },
 }
 
-impl Fact {
-    /// The same with its outcome, once that is known.
-    pub(crate) fn ended(mut self, how: Outcome) -> Self {
-        match &mut self {
-            Self::Opened { outcome, .. }
-            | Self::Listed { outcome, .. }
-            | Self::Renamed { outcome, .. }
-            | Self::Removed { outcome, .. }
-            | Self::Made { outcome, .. }
-            | Self::Linked { outcome, .. }
-            | Self::LinkRead { outcome, .. }
-            | Self::Changed { outcome, .. }
-            | Self::Copied { outcome, .. } => *outcome = how,
-            Self::Transferred(transfer) => transfer.outcome = how,
-            Self::Refused { .. } | Self::Synchronised { .. } | Self::Rest { .. } => {}
-        }
-        self
-    }
-}
-
 /// A peer does not speak the protocol, or exceeds a bound. The channel has to end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
+    /// What comes first is not this protocol at all, as when the target runs another command than it
+    /// was asked to: the channel may be treated as that of any command.
+    #[error("bytes that are not {0}")]
+    Foreign(&'static str),
     /// A packet of impossible length.
     #[error("a packet of {0} bytes")]
     PacketLength(u32),

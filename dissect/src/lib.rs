@@ -15,5 +15,5 @@ pub mod scp;
 pub mod sftp;
 pub mod shell;
 
-pub use fact::{Access, Allowed, Direction, Fact, Malformed, Outcome, Transfer};
+pub use fact::{Access, Act, Allowed, Direction, Fact, Malformed, Outcome, Transfer};
 pub use reader::{Passing, Reader};

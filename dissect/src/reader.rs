@@ -109,6 +109,24 @@ impl Reader {
         }
     }
 
+    /// If the protocol was not even begun: what was held back of the client's bytes. From then on
+    /// the channel is no longer read.
+    pub fn give_up(&mut self) -> Option<Bytes> {
+        match self {
+            Self::Sftp(sftp) => sftp.give_up(),
+            Self::Scp(scp) => scp.is_foreign().then(Bytes::new),
+            Self::Rsync(_) => None,
+        }
+    }
+
+    /// The client sends nothing more. If it has not even begun the protocol: as [`Self::give_up`].
+    pub fn client_ended(&mut self) -> Option<Bytes> {
+        match self {
+            Self::Sftp(sftp) => sftp.client_ended(),
+            Self::Scp(_) | Self::Rsync(_) => None,
+        }
+    }
+
     /// Nothing more comes.
     pub fn finish(&mut self) -> Vec<Fact> {
         let mut facts = Vec::new();

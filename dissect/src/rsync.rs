@@ -19,7 +19,8 @@ const WRITING: [&[u8]; 4] = [
 /// An rsync server on the target.
 #[derive(Debug)]
 pub struct Rsync {
-    direction: Direction,
+    /// Unknown if a daemon is spoken to.
+    direction: Option<Direction>,
     writes: bool,
     paths: Vec<Name>,
     sent: [Rest; 2],
@@ -44,8 +45,9 @@ impl Rsync {
         let paths = paths.iter().skip(1).filter_map(|path| Name::new(path).ok());
         Some(Self {
             direction: match sender {
-                true => Direction::Download,
-                false => Direction::Upload,
+                _ if options.iter().any(|option| option == b"--daemon") => None,
+                true => Some(Direction::Download),
+                false => Some(Direction::Upload),
             },
             writes,
             paths: paths.collect(),
@@ -53,14 +55,10 @@ impl Rsync {
         })
     }
 
-    /// Which way its files go.
-    pub fn direction(&self) -> Direction {
-        self.direction
-    }
-
     /// Does it need this direction?
     pub fn needs(&self, direction: Direction) -> bool {
-        direction == self.direction || (direction == Direction::Upload && self.writes)
+        self.direction.is_none_or(|own| own == direction)
+            || (direction == Direction::Upload && self.writes)
     }
 
     /// Bytes that go `way`.
@@ -76,11 +74,13 @@ impl Rsync {
         });
         for way in [Direction::Upload, Direction::Download] {
             let (bytes, sha256) = self.sent[way as usize].take();
-            facts.push(Fact::Rest {
-                direction: way,
-                bytes,
-                sha256,
-            });
+            if bytes > 0 {
+                facts.push(Fact::Rest {
+                    direction: way,
+                    bytes,
+                    sha256,
+                });
+            }
         }
     }
 }
@@ -99,32 +99,38 @@ mod tests {
         for (line, direction, (upload, download), paths) in [
             (
                 "rsync --server -vlogDtpre.iLsfxCIvu . /srv/copy/",
-                Direction::Upload,
+                Some(Direction::Upload),
                 (true, false),
                 &["/srv/copy/"][..],
             ),
             (
                 "rsync --server --sender -vlogDtpre.iLsfxCIvu . '/srv/two words' b",
-                Direction::Download,
+                Some(Direction::Download),
                 (false, true),
                 &["/srv/two words", "b"],
             ),
             (
                 "/usr/bin/rsync --server --sender -re.iLsfxCIvu --remove-source-files . /srv",
-                Direction::Download,
+                Some(Direction::Download),
                 both,
                 &["/srv"],
             ),
             (
                 "rsync --server --sender --log-file=/etc/x -re.i . /srv",
-                Direction::Download,
+                Some(Direction::Download),
                 both,
                 &["/srv"],
             ),
-            ("rsync --server -s", Direction::Upload, (true, false), &[]),
+            (
+                "rsync --server -s",
+                Some(Direction::Upload),
+                (true, false),
+                &[],
+            ),
+            ("rsync --server --daemon .", None, both, &[]),
         ] {
             let rsync = read(line).unwrap();
-            assert_eq!(rsync.direction(), direction, "{line}");
+            assert_eq!(rsync.direction, direction, "{line}");
             assert_eq!(rsync.needs(Direction::Upload), upload, "{line}");
             assert_eq!(rsync.needs(Direction::Download), download, "{line}");
             let named: Vec<String> = rsync.paths.iter().map(Name::to_string).collect();

@@ -200,6 +200,51 @@ events! {
         /** Bytes from the client. */ bytes_in: u64, /** Bytes to the client. */ bytes_out: u64, /** SHA-256 of those from the client. */ sha256_in: String, /** SHA-256 of those to the client. */ sha256_out: String,
         /** How long it was open. */ duration_ms: u64, /** The protocol inside, if its first bytes show it. */ protocol: Option<String>
     } = "forward.closed", Info, "channel {channel}: {forward} forward to {to} closed by {why} after {duration_ms} ms, {bytes_in} bytes in, {bytes_out} bytes out";
+    /// A file was opened. What passed through it is in `file.transferred`, once it is closed.
+    FileOpened { /** Which channel. */ channel: u32, /** Which file. */ path: String, /** read, write, or read and write. */ access: String }
+        = "file.opened", Debug, "channel {channel}: {path} opened ({access})";
+    /// A file was not opened.
+    FileNotOpened { /** Which channel. */ channel: u32, /** Which file. */ path: String, /** read, write, or read and write. */ access: String, /** Why not. */ result: String }
+        = "file.not_opened", Info, "channel {channel}: {path} not opened ({access}): {result}";
+    /// A file's bytes have passed, all or in part.
+    FileTransferred { /** Which channel. */ channel: u32, /** The file on the target. */ path: String, /** What the sender calls it, where the target alone knows whether `path` is a folder (scp). */ name: Option<String>, /** upload or download. */ direction: String, /** Offset of its first byte. */ offset: u64, /** How many bytes passed. */ bytes: u64, /** Size of the whole file, if known. */ size: Option<u64>, /** SHA-256 of the bytes by ascending offset. */ sha256: String, /** Each byte once? If not, the digest is that of the bytes as they passed, from where they went back. */ in_order: bool, /** The whole file, from 0 to its end, without holes? */ whole: bool, /** ok, or what went wrong. */ result: String, /** From its opening, in milliseconds. */ duration_ms: u64 }
+        = "file.transferred", Info, "channel {channel}: {direction} of {path}, {bytes} bytes from {offset}, SHA-256 {sha256} (whole: {whole}, {result})";
+    /// A folder was listed.
+    FolderListed { /** Which channel. */ channel: u32, /** Which folder. */ path: String, /** ok, or what went wrong. */ result: String }
+        = "file.listed", Debug, "channel {channel}: folder {path} listed ({result})";
+    /// A file or folder was renamed.
+    FileRenamed { /** Which channel. */ channel: u32, /** From. */ path: String, /** To. */ to: String, /** ok, or what went wrong. */ result: String }
+        = "file.renamed", Info, "channel {channel}: {path} renamed to {to} ({result})";
+    /// A file or folder was removed.
+    FileRemoved { /** Which channel. */ channel: u32, /** Which. */ path: String, /** A folder? */ folder: bool, /** ok, or what went wrong. */ result: String }
+        = "file.removed", Info, "channel {channel}: {path} removed ({result})";
+    /// A folder was made.
+    FolderMade { /** Which channel. */ channel: u32, /** Which. */ path: String, /** ok, or what went wrong. */ result: String }
+        = "file.folder_made", Info, "channel {channel}: folder {path} made ({result})";
+    /// A link was made.
+    FileLinked { /** Which channel. */ channel: u32, /** The link. */ path: String, /** What it points at. */ to: String, /** Symbolic? */ symbolic: bool, /** ok, or what went wrong. */ result: String }
+        = "file.linked", Info, "channel {channel}: {path} linked to {to} ({result})";
+    /// A symbolic link was read.
+    LinkRead { /** Which channel. */ channel: u32, /** Which. */ path: String, /** ok, or what went wrong. */ result: String }
+        = "file.link_read", Debug, "channel {channel}: link {path} read ({result})";
+    /// Attributes of a file were changed.
+    FileChanged { /** Which channel. */ channel: u32, /** Which. */ path: String, /** What was set, such as `mode 0640`. */ change: String, /** ok, or what went wrong. */ result: String }
+        = "file.changed", Info, "channel {channel}: {path} changed to {change} ({result})";
+    /// A file was copied on the target; its bytes did not pass.
+    FileCopied { /** Which channel. */ channel: u32, /** From. */ path: String, /** To. */ to: String, /** ok, or what went wrong. */ result: String }
+        = "file.copied", Info, "channel {channel}: {path} copied to {to} ({result})";
+    /// A request without the right to it was answered by the gateway and has not reached the target.
+    FileRefused { /** Which channel. */ channel: u32, /** What was asked. */ what: String, /** On which file. */ path: String, /** Which right is missing. */ right: Right }
+        = "file.refused", Warn, "channel {channel}: {what} of {path} refused: no right to {right}";
+    /// Trees were brought in line by rsync; `channel.rest` has the digests of its streams.
+    FilesSynchronised { /** Which channel. */ channel: u32, /** upload, download, or unknown. */ direction: String, /** Paths on the target, as asked for. */ paths: Vec<String> }
+        = "file.synchronised", Info, "channel {channel}: rsync {direction} {paths:?}";
+    /// What passed in a channel that carries files, beside the files' content.
+    ChannelRest { /** Which channel. */ channel: u32, /** in or out. */ stream: String, /** How many bytes. */ bytes: u64, /** SHA-256 of them. */ sha256: String }
+        = "channel.rest", Debug, "channel {channel}: {bytes} bytes {stream} beside the files, SHA-256 {sha256}";
+    /// A peer did not keep to the protocol of a channel that carries files, and the channel was closed.
+    ProtocolBroken { /** Which channel. */ channel: u32, /** What it was. */ why: String }
+        = "channel.protocol", Error, "channel {channel} closed: the protocol was broken by {why}";
     /// A command arrived and took effect.
     CommandDone { /** Which. */ command: CommandId, /** Verb. */ verb: String, /** By whom. */ by: String }
         = "command.done", Info, "{verb} by {by}";

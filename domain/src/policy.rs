@@ -9,6 +9,7 @@ use crate::declared::{
 use crate::id::NounId;
 use crate::permit::Permit;
 use crate::refusal::Refusal;
+use crate::right::Right;
 
 /// Everything the decision depends on, read from the store at one instant.
 #[derive(Debug, Clone, Default)]
@@ -368,10 +369,20 @@ fn permit(
         activity: activity.name.clone(),
         policy: policy.name.clone(),
         profile: profile.clone(),
-        rights: activity.rights.iter().copied().collect(),
+        rights: rights(activity),
         permit_open: activity.permit_open.clone(),
         permit_listen: activity.permit_listen.clone(),
     })
+}
+
+/// The rights of an activity. The direction of files is limited only where one is named.
+fn rights(activity: &Activity) -> BTreeSet<Right> {
+    let mut rights: BTreeSet<Right> = activity.rights.iter().copied().collect();
+    let directions = [Right::Upload, Right::Download];
+    if !directions.iter().any(|right| rights.contains(right)) {
+        rights.extend(directions);
+    }
+    rights
 }
 
 fn requires(profile: &ConnectionProfile, requirement: Requirement) -> bool {

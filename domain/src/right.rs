@@ -34,6 +34,12 @@ rights! {
     Exec = "exec",
     /// The `sftp` subsystem.
     Sftp = "sftp",
+    /// Files to the target: writing, changing, removing them by sftp, scp or rsync. An activity that
+    /// names neither this nor `download` has both; one that names one of them lacks the other.
+    /// What a shell or another command does with files cannot be told apart and is not limited.
+    Upload = "upload",
+    /// Files from the target: reading them by sftp, scp or rsync. See `upload`.
+    Download = "download",
     /// Forwards from the client to somewhere behind the target (`ssh -L`, `-D`).
     LocalForward = "local-forward",
     /// Forwards from the target back to the client (`ssh -R`).

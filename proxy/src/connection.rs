@@ -96,6 +96,16 @@ impl Connection {
         Ok(())
     }
 
+    /// Puts facts of a transfer that are on the tape already into the session's log.
+    pub async fn log_recorded(&self, events: Vec<Event>) {
+        self.driver.send_recorded(events).await;
+    }
+
+    /// Waits while the database does not keep up with them.
+    pub async fn log_room(&self) {
+        self.driver.room().await;
+    }
+
     /// What passes can no longer be recorded.
     pub async fn recording_lost(&self, lost: RecordingLost) {
         self.driver

@@ -16,15 +16,23 @@ use sallyport_store::{
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::backlog::Waiting;
+
 /// Entries that may wait for the database.
 const QUEUE: usize = 1024;
+/// Events in one transaction, about.
+const MAX_EVENTS: usize = 2048;
 /// Pause between two tries.
 const RETRY: Duration = Duration::from_millis(250);
 
 /// Something to write.
 pub enum Entry {
-    /// The session's row and its new events.
-    Save(Box<SessionUpdate>, Vec<(DateTime<Utc>, Event)>),
+    /// The session's row, its new events, and the places of those that others wait for.
+    Save(
+        Box<SessionUpdate>,
+        Vec<(DateTime<Utc>, Event)>,
+        Vec<Waiting>,
+    ),
     /// What became of a command.
     Answer(CommandId, Outcome, DateTime<Utc>),
     /// A connection began.
@@ -103,11 +111,14 @@ async fn write_all(store: Store, session: SessionId, mut entries: mpsc::Receiver
     while let Some(mut entry) = entries.recv().await {
         // Saves that wait behind each other become one transaction.
         let mut next = None;
-        while let Entry::Save(update, events) = &mut entry {
+        while let Entry::Save(update, events, waiting) = &mut entry
+            && events.len() < MAX_EVENTS
+        {
             match entries.try_recv() {
-                Ok(Entry::Save(newer, more)) => {
+                Ok(Entry::Save(newer, more, others)) => {
                     *update = newer;
                     events.extend(more);
+                    waiting.extend(others);
                 }
                 Ok(other) => {
                     next = Some(other);
@@ -138,7 +149,7 @@ async fn write_until_done(store: &Store, session: SessionId, entry: &Entry) {
 
 async fn write(store: &Store, session: SessionId, entry: &Entry) -> Result<(), StoreError> {
     match entry {
-        Entry::Save(update, events) => store.save_session(session, update, events).await,
+        Entry::Save(update, events, _) => store.save_session(session, update, events).await,
         Entry::Answer(command, outcome, at) => store.answer_command(*command, outcome, *at).await,
         Entry::ConnectionOpened(new) => store.insert_connection(new).await,
         Entry::ConnectionClosed {

@@ -4,6 +4,7 @@
 //! One [`driver`] owns each live session; a [`connection::Connection`] is what its pumps share.
 //! Nothing here knows HTTP or SQL: orders arrive as rows of the store.
 
+mod backlog;
 pub mod ca;
 mod clock;
 pub mod config;

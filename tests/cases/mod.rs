@@ -17,6 +17,7 @@ mod lists;
 mod planted_secrets;
 mod recordings;
 mod storage;
+mod transfers;
 mod typed_secrets;
 mod watching;
 mod ways_in;

@@ -117,6 +117,8 @@ impl World {
             plain("commandsonly").activities(&["commands"]),
             plain("reach").activities(&["reaching"]),
             plain("narrow").activities(&["narrow"]),
+            plain("downonly").activities(&["fetch"]),
+            plain("uponly").activities(&["deliver"]),
             plain("nopolicy").activities(&[]),
             plain("badcred").secret(Some("PW_WRONG")),
             plain("nosecret").secret(None),
@@ -173,6 +175,8 @@ impl World {
     rights: [shell, local-forward, remote-forward]
     permit_open: [\"127.0.0.0/8:12000-32000\", /tmp/sp-allowed-*]
     permit_listen: [\"localhost:12000-32000\"]
+  - {{ name: fetch, protocol: ssh, account: {ACCOUNT}, rights: [exec, sftp, download] }}
+  - {{ name: deliver, protocol: ssh, account: {ACCOUNT}, rights: [exec, sftp, upload] }}
 connection_profiles:{PROFILES}
 {}
 access_policies:\n",

@@ -191,6 +191,7 @@ pub struct Activity {
     protocol: Protocol,
     /// The account on whichever host it is done.
     account: String,
+    /// Without `upload` and `download` an activity has both; with one of them only that.
     rights: Option<Vec<Right>>,
     /// Where forwards may lead (`local-forward`): `host:port` with `*`, address ranges and port ranges (`db-*.internal:5432`, `10.0.0.0/8:443`,
     /// `*:8000-8999`), or absolute paths. Absent: anywhere.
@@ -214,6 +215,8 @@ pub enum Right {
     Shell,
     Exec,
     Sftp,
+    Upload,
+    Download,
     LocalForward,
     RemoteForward,
     Agent,

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 pub use command::Command;
 
 use crate::digest::Rest;
-use crate::fact::{Access, Direction, Fact, Malformed, Outcome, Transfer};
+use crate::fact::{Access, Act, Direction, Fact, Malformed, Outcome, Transfer};
 use crate::path::Name;
 use sink::Sink;
 use source::{Line, Seen, Source};
@@ -42,6 +42,8 @@ pub struct Scp {
     command: Command,
     /// For the facts' times, on the clock of the caller.
     pub now: u64,
+    /// The source has said something that is scp.
+    begun: bool,
     source: Source,
     sink: Sink,
     awaited: VecDeque<Awaited>,
@@ -57,6 +59,7 @@ impl Scp {
         Self {
             command,
             now: 0,
+            begun: false,
             source: Source::default(),
             sink: Sink::default(),
             // The sink speaks first.
@@ -83,13 +86,22 @@ impl Scp {
         facts: &mut Vec<Fact>,
     ) -> Result<(), Malformed> {
         while !data.is_empty() {
-            data = if way == self.command.direction {
-                self.source_sent(data, facts)?
+            let left = if way == self.command.direction {
+                self.source_sent(data, facts)
             } else {
-                self.sink_sent(data, facts)?
+                self.sink_sent(data, facts)
+            };
+            data = match self.begun {
+                true => left?,
+                false => left.map_err(|_| Malformed::Foreign("scp"))?,
             };
         }
         Ok(())
+    }
+
+    /// Has nothing come that is scp?
+    pub fn is_foreign(&self) -> bool {
+        !self.begun
     }
 
     fn source_sent<'a>(
@@ -109,9 +121,13 @@ impl Scp {
                     transfer.bytes += taken.len() as u64;
                 }
             }
-            Seen::Line(line) => self.line(line)?,
+            Seen::Line(line) => {
+                self.begun = true;
+                self.line(line)?;
+            }
             Seen::Sent(sha256, outcome) => self.file_sent(sha256, outcome)?,
             Seen::Error(message) => {
+                self.begun = true;
                 let path = self.command.paths.first().cloned();
                 facts.extend(path.map(|path| self.not_opened(path, message)));
             }
@@ -218,10 +234,11 @@ impl Scp {
     }
 
     fn folder(&self, path: Name, outcome: Outcome) -> Fact {
-        match self.command.direction {
-            Direction::Upload => Fact::Made { path, outcome },
-            Direction::Download => Fact::Listed { path, outcome },
-        }
+        let act = match self.command.direction {
+            Direction::Upload => Act::MakeFolder(path),
+            Direction::Download => Act::List(path),
+        };
+        Fact::Acted { act, outcome }
     }
 
     fn not_opened(&self, path: Name, message: Name) -> Fact {
@@ -269,11 +286,13 @@ impl Scp {
         }
         for way in [Direction::Upload, Direction::Download] {
             let (bytes, sha256) = self.rest[way as usize].take();
-            facts.push(Fact::Rest {
-                direction: way,
-                bytes,
-                sha256,
-            });
+            if bytes > 0 {
+                facts.push(Fact::Rest {
+                    direction: way,
+                    bytes,
+                    sha256,
+                });
+            }
         }
     }
 }

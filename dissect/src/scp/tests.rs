@@ -135,7 +135,15 @@ fn a_tree() {
     assert_eq!(transfer(&facts, 1).sha256, sha(b"bb"));
     let denied = |fact: &Fact| matches!(fact, Fact::Opened { outcome, .. } if outcome.to_string().ends_with("secret: Permission denied"));
     assert!(facts.iter().any(denied), "{facts:?}");
-    let listed = |fact: &&Fact| matches!(fact, Fact::Listed { .. });
+    let listed = |fact: &&Fact| {
+        matches!(
+            fact,
+            Fact::Acted {
+                act: Act::List(_),
+                ..
+            }
+        )
+    };
     assert_eq!(facts.iter().filter(listed).count(), 2);
 }
 

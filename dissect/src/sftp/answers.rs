@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::pending::Asked;
 use super::wire::{self, Complete, Fields, HEADER, Pieces, kind};
-use super::{Body, Sftp, VERSION};
-use crate::fact::{Access, Direction, Fact, Malformed, Outcome};
+use super::{Body, FOREIGN, Sftp, VERSION};
+use crate::fact::{Act, Direction, Fact, Malformed, Outcome};
 
 /// A target that says anything nobody could have asked for is not listened to any further.
 const ODD: Malformed = Malformed::Unexpected("an answer of the wrong type");
@@ -17,6 +17,19 @@ impl Sftp {
     /// # Errors
     /// [`Malformed`]: the channel has to end, and nothing of `data` may go on.
     pub fn target_sent(
+        &mut self,
+        data: &Bytes,
+        pass: &mut Vec<Bytes>,
+        facts: &mut Vec<Fact>,
+    ) -> Result<(), Malformed> {
+        let read = self.read_answers(data, pass, facts);
+        match self.agreed {
+            true => read,
+            false => read.map_err(|_| FOREIGN),
+        }
+    }
+
+    fn read_answers(
         &mut self,
         data: &Bytes,
         pass: &mut Vec<Bytes>,
@@ -71,6 +84,9 @@ impl Sftp {
             offset: 0,
             dropped: false,
         };
+        if !self.agreed && head[4] != kind::VERSION {
+            return Err(ODD);
+        }
         let mut fields = Fields(head.get(HEADER..).unwrap_or_default());
         let id = fields.u32()?;
         match head[4] {
@@ -102,8 +118,9 @@ impl Sftp {
             }
             kind::NAME | kind::EXTENDED_REPLY => match self.pending.take(id)? {
                 Asked::Harmless => {}
-                Asked::Act(fact) if matches!(*fact, Fact::LinkRead { .. }) => {
-                    facts.push(fact.ended(Outcome::Done));
+                Asked::Act(act @ Act::ReadLink(_)) => {
+                    let outcome = Outcome::Done;
+                    facts.push(Fact::Acted { act, outcome });
                 }
                 _ => return Err(ODD),
             },
@@ -118,6 +135,7 @@ impl Sftp {
         if !self.begun || std::mem::replace(&mut self.agreed, true) {
             return Err(ODD);
         }
+        // From here on it is SFTP, if not as agreed.
         match version <= VERSION {
             true => Ok(()),
             false => Err(Malformed::Unexpected("a version that was not offered")),
@@ -135,7 +153,6 @@ impl Sftp {
                 access: flags.access(),
                 outcome,
             }),
-            Asked::OpenDir(path) => facts.push(Fact::Listed { path, outcome }),
             Asked::Close(serial) => {
                 if let Some(serial) = serial {
                     self.open.close(serial, &outcome, facts);
@@ -154,14 +171,14 @@ impl Sftp {
                     file.failed(code);
                 }
             }
-            Asked::Set { file, size, fact } => {
+            Asked::Set { file, size, act } => {
                 let file = file.and_then(|file| self.open.get(file));
                 if let (Some(file), Some(_), 0) = (file, size, code) {
                     file.set_size = size;
                 }
-                facts.push(fact.ended(outcome));
+                facts.push(Fact::Acted { act, outcome });
             }
-            Asked::Act(fact) => facts.push(fact.ended(outcome)),
+            Asked::Act(act) => facts.push(Fact::Acted { act, outcome }),
             Asked::Stat(_) | Asked::Harmless => {}
         }
         Ok(())
@@ -173,16 +190,17 @@ impl Sftp {
             Asked::Open(path, flags) => {
                 self.open
                     .open(handle, path.clone(), Some(flags), self.now)?;
-                let access: Access = flags.access();
+                let access = flags.access();
                 facts.push(Fact::Opened {
                     path,
                     access,
                     outcome,
                 });
             }
-            Asked::OpenDir(path) => {
-                self.open.open(handle, path.clone(), None, self.now)?;
-                facts.push(Fact::Listed { path, outcome });
+            Asked::Act(act @ Act::List(_)) => {
+                let path = act.names().0.clone();
+                self.open.open(handle, path, None, self.now)?;
+                facts.push(Fact::Acted { act, outcome });
             }
             _ => return Err(ODD),
         }

@@ -14,7 +14,7 @@ mod wire;
 use bytes::Bytes;
 
 use crate::digest::Rest;
-use crate::fact::{Direction, Fact};
+use crate::fact::{Direction, Fact, Malformed, Outcome};
 use open::{OpenFiles, Serial};
 use pending::{Asked, Pending};
 use wire::Head;
@@ -22,6 +22,8 @@ use wire::Head;
 /// The version spoken (section 4). Servers answer a newer client with their own, so offering this
 /// one at most keeps both sides to it.
 const VERSION: u32 = 3;
+/// The first packet of one of the sides is not what it has to be.
+const FOREIGN: Malformed = Malformed::Foreign("SFTP");
 /// Answers of ours that may wait for their turn, in bytes.
 const MAX_OURS: usize = 1 << 20;
 
@@ -114,9 +116,11 @@ impl Sftp {
     pub fn finish(&mut self, facts: &mut Vec<Fact>) {
         for asked in self.pending.finish() {
             match asked {
-                Asked::Act(fact) | Asked::Set { fact, .. } => facts.push(*fact),
+                Asked::Act(act) | Asked::Set { act, .. } => facts.push(Fact::Acted {
+                    act,
+                    outcome: Outcome::Unfinished,
+                }),
                 Asked::Open(..)
-                | Asked::OpenDir(_)
                 | Asked::Close(_)
                 | Asked::Read { .. }
                 | Asked::Write(_)
@@ -127,11 +131,13 @@ impl Sftp {
         self.open.finish(facts);
         for way in [Direction::Upload, Direction::Download] {
             let (bytes, sha256) = self.rest[way as usize].take();
-            facts.push(Fact::Rest {
-                direction: way,
-                bytes,
-                sha256,
-            });
+            if bytes > 0 {
+                facts.push(Fact::Rest {
+                    direction: way,
+                    bytes,
+                    sha256,
+                });
+            }
         }
     }
 }

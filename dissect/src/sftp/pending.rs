@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::open::Serial;
 use super::request::Flags;
-use crate::fact::{Fact, Malformed};
+use crate::fact::{Act, Malformed};
 use crate::path::Name;
 
 /// Requests that may be outstanding.
@@ -16,7 +16,6 @@ const MAX_NAMES: usize = 4 << 20;
 #[derive(Debug)]
 pub enum Asked {
     Open(Name, Flags),
-    OpenDir(Name),
     Close(Option<Serial>),
     Read {
         file: Option<Serial>,
@@ -29,31 +28,20 @@ pub enum Asked {
     Set {
         file: Option<Serial>,
         size: Option<u64>,
-        fact: Box<Fact>,
+        act: Act,
     },
-    Act(Box<Fact>),
+    Act(Act),
     Harmless,
 }
 
 impl Asked {
     fn names(&self) -> usize {
-        let of_fact = |fact: &Fact| match fact {
-            Fact::Renamed { from, to, .. } | Fact::Copied { from, to, .. } => {
-                from.as_bytes().len() + to.as_bytes().len()
-            }
-            Fact::Linked { path, to, .. } => path.as_bytes().len() + to.as_bytes().len(),
-            Fact::Removed { path, .. }
-            | Fact::Made { path, .. }
-            | Fact::LinkRead { path, .. }
-            | Fact::Changed { path, .. }
-            | Fact::Opened { path, .. }
-            | Fact::Listed { path, .. }
-            | Fact::Refused { path, .. } => path.as_bytes().len(),
-            Fact::Transferred(_) | Fact::Synchronised { .. } | Fact::Rest { .. } => 0,
-        };
         match self {
-            Self::Open(path, _) | Self::OpenDir(path) => path.as_bytes().len(),
-            Self::Set { fact, .. } | Self::Act(fact) => of_fact(fact),
+            Self::Open(path, _) => path.as_bytes().len(),
+            Self::Set { act, .. } | Self::Act(act) => {
+                let (one, other) = act.names();
+                one.as_bytes().len() + other.map_or(0, |name| name.as_bytes().len())
+            }
             Self::Close(_)
             | Self::Read { .. }
             | Self::Write(_)

@@ -1,7 +1,7 @@
 //! What a client asks for, and which direction it needs.
 
 use super::wire::{Fields, HEADER, kind};
-use crate::fact::{Access, Direction, Fact, Malformed, Outcome};
+use crate::fact::{Access, Act, Direction, Malformed};
 use crate::path::Name;
 
 /// SSH_FXF_READ, and those that write, create, empty or append (section 6.3).
@@ -40,7 +40,6 @@ impl Flags {
 #[derive(Debug)]
 pub enum Request<'a> {
     Open(Name, Flags),
-    OpenDir(Name),
     Close(&'a [u8]),
     Read {
         handle: &'a [u8],
@@ -61,7 +60,7 @@ pub enum Request<'a> {
         to: &'a [u8],
     },
     /// Something that is done when its status says so.
-    Act(Fact),
+    Act(Act),
     /// Something that changes nothing and carries no file.
     Harmless,
     /// Something this reader does not know.
@@ -91,42 +90,16 @@ impl Request<'_> {
             Self::Set(..) => Some("change"),
             Self::Copy { .. } => Some("copy"),
             Self::Unknown => Some("unknown extension"),
-            Self::Act(fact) => match fact {
-                Fact::Renamed { .. } => Some("rename"),
-                Fact::Removed { .. } => Some("remove"),
-                Fact::Made { .. } => Some("make folder"),
-                Fact::Linked { .. } => Some("link"),
-                Fact::Changed { .. } => Some("change"),
-                Fact::Copied { .. } => Some("copy"),
-                Fact::Opened { .. }
-                | Fact::Transferred(_)
-                | Fact::Listed { .. }
-                | Fact::LinkRead { .. }
-                | Fact::Refused { .. }
-                | Fact::Synchronised { .. }
-                | Fact::Rest { .. } => None,
-            },
-            Self::OpenDir(_)
-            | Self::Close(_)
-            | Self::Read { .. }
-            | Self::Stat(_)
-            | Self::Harmless => None,
+            Self::Act(act) => act.changes(),
+            Self::Close(_) | Self::Read { .. } | Self::Stat(_) | Self::Harmless => None,
         }
     }
 
     /// The path it names itself, if it does.
     pub fn path(&self) -> Option<Name> {
         match self {
-            Self::Open(path, _) | Self::OpenDir(path) => Some(path.clone()),
-            Self::Act(
-                Fact::Renamed { from: path, .. }
-                | Fact::Removed { path, .. }
-                | Fact::Made { path, .. }
-                | Fact::Linked { path, .. }
-                | Fact::LinkRead { path, .. }
-                | Fact::Changed { path, .. }
-                | Fact::Copied { from: path, .. },
-            ) => Some(path.clone()),
+            Self::Open(path, _) => Some(path.clone()),
+            Self::Act(act) => Some(act.names().0.clone()),
             _ => None,
         }
     }
@@ -151,10 +124,9 @@ pub fn id(head: &[u8]) -> Result<u32, Malformed> {
 /// Reads a request (sections 4 and 6); of a WRITE the part before its data.
 pub fn read(head: &[u8]) -> Result<Request<'_>, Malformed> {
     let mut fields = Fields(head.get(HEADER + 4..).unwrap_or_default());
-    let outcome = Outcome::Unfinished;
     Ok(match head[4] {
         kind::OPEN => Request::Open(fields.name()?, Flags(fields.u32()?)),
-        kind::OPENDIR => Request::OpenDir(fields.name()?),
+        kind::OPENDIR => Request::Act(Act::List(fields.name()?)),
         kind::CLOSE => Request::Close(fields.handle()?),
         kind::READ => Request::Read {
             handle: fields.handle()?,
@@ -173,20 +145,11 @@ pub fn read(head: &[u8]) -> Result<Request<'_>, Malformed> {
             Request::Set(handle, change, size)
         }
         kind::SETSTAT => Request::Act(changed(&mut fields)?),
-        kind::REMOVE | kind::RMDIR => Request::Act(Fact::Removed {
-            path: fields.name()?,
-            folder: head[4] == kind::RMDIR,
-            outcome,
-        }),
-        kind::MKDIR => Request::Act(Fact::Made {
-            path: fields.name()?,
-            outcome,
-        }),
+        kind::REMOVE => Request::Act(Act::Remove(fields.name()?)),
+        kind::RMDIR => Request::Act(Act::RemoveFolder(fields.name()?)),
+        kind::MKDIR => Request::Act(Act::MakeFolder(fields.name()?)),
         kind::RENAME => Request::Act(renamed(&mut fields)?),
-        kind::READLINK => Request::Act(Fact::LinkRead {
-            path: fields.name()?,
-            outcome,
-        }),
+        kind::READLINK => Request::Act(Act::ReadLink(fields.name()?)),
         // What it points at first, against the draft: as OpenSSH's servers and all clients have it.
         kind::SYMLINK => Request::Act(linked(&mut fields, true)?),
         kind::LSTAT | kind::STAT | kind::REALPATH | kind::READDIR => Request::Harmless,
@@ -210,10 +173,9 @@ fn extended<'a>(fields: &mut Fields<'a>) -> Result<Request<'a>, Malformed> {
                 to: fields.handle()?,
             }
         }
-        b"copy-file" => Request::Act(Fact::Copied {
+        b"copy-file" => Request::Act(Act::Copy {
             from: fields.name()?,
             to: fields.name()?,
-            outcome: Outcome::Unfinished,
         }),
         b"statvfs@openssh.com"
         | b"fstatvfs@openssh.com"
@@ -228,28 +190,25 @@ fn extended<'a>(fields: &mut Fields<'a>) -> Result<Request<'a>, Malformed> {
     })
 }
 
-fn renamed(fields: &mut Fields<'_>) -> Result<Fact, Malformed> {
-    Ok(Fact::Renamed {
+fn renamed(fields: &mut Fields<'_>) -> Result<Act, Malformed> {
+    Ok(Act::Rename {
         from: fields.name()?,
         to: fields.name()?,
-        outcome: Outcome::Unfinished,
     })
 }
 
-fn linked(fields: &mut Fields<'_>, symbolic: bool) -> Result<Fact, Malformed> {
-    Ok(Fact::Linked {
+fn linked(fields: &mut Fields<'_>, symbolic: bool) -> Result<Act, Malformed> {
+    Ok(Act::Link {
         to: fields.name()?,
         path: fields.name()?,
         symbolic,
-        outcome: Outcome::Unfinished,
     })
 }
 
-fn changed(fields: &mut Fields<'_>) -> Result<Fact, Malformed> {
-    Ok(Fact::Changed {
+fn changed(fields: &mut Fields<'_>) -> Result<Act, Malformed> {
+    Ok(Act::Change {
         path: fields.name()?,
         change: attributes(fields)?.0,
-        outcome: Outcome::Unfinished,
     })
 }
 

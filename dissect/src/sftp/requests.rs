@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use super::pending::Asked;
 use super::request::{self, Request};
-use super::wire::{self, Complete, HEADER, Pieces, kind};
-use super::{Body, MAX_OURS, Sftp, VERSION};
-use crate::fact::{Allowed, Direction, Fact, Malformed, Outcome};
+use super::wire::{self, Complete, HEADER, Head, Pieces, kind};
+use super::{Body, FOREIGN, MAX_OURS, Sftp, VERSION};
+use crate::fact::{Act, Allowed, Direction, Fact, Malformed};
 use crate::path::Name;
 
 /// What becomes of a request.
@@ -24,6 +24,38 @@ impl Sftp {
     /// # Errors
     /// [`Malformed`]: the channel has to end, and nothing of `data` may go on.
     pub fn client_sent(
+        &mut self,
+        data: &Bytes,
+        allowed: Allowed,
+        pass: &mut Vec<Bytes>,
+        facts: &mut Vec<Fact>,
+    ) -> Result<(), Malformed> {
+        // Kept for the case that it is not SFTP at all.
+        let held = match self.begun {
+            true => Vec::new(),
+            false => self.requests.head.held().to_vec(),
+        };
+        let read = self.read_requests(data, allowed, pass, facts);
+        if read.is_err() && !self.begun {
+            self.requests.head = Head::of(held);
+            return Err(FOREIGN);
+        }
+        read
+    }
+
+    /// What was held back of the client's stream, if that turned out to be no SFTP.
+    pub fn give_up(&mut self) -> Option<Bytes> {
+        let held = std::mem::take(&mut self.requests.head);
+        (!self.begun || !self.agreed).then(|| held.held().to_vec().into())
+    }
+
+    /// The client sends nothing more: what was held back, if it has not even begun.
+    pub fn client_ended(&mut self) -> Option<Bytes> {
+        let nothing = self.begun || self.requests.head.is_empty();
+        (!nothing).then(|| self.give_up()).flatten()
+    }
+
+    fn read_requests(
         &mut self,
         data: &Bytes,
         allowed: Allowed,
@@ -165,7 +197,6 @@ impl Sftp {
     fn asked(&mut self, request: &Request<'_>) -> Result<Asked, Malformed> {
         Ok(match request {
             Request::Open(path, flags) => Asked::Open(path.clone(), *flags),
-            Request::OpenDir(path) => Asked::OpenDir(path.clone()),
             Request::Close(handle) => {
                 let serial = self.open.serial(handle);
                 if let Some(file) = serial.and_then(|serial| self.open.get(serial)) {
@@ -187,18 +218,16 @@ impl Sftp {
             Request::Set(handle, change, size) => Asked::Set {
                 file: self.open.serial(handle),
                 size: *size,
-                fact: Box::new(Fact::Changed {
+                act: Act::Change {
                     path: self.path_of(request)?,
                     change: change.clone(),
-                    outcome: Outcome::Unfinished,
-                }),
+                },
             },
             Request::Copy { from, to } => {
                 let (from, to) = (self.copied(from)?, self.copied(to)?);
-                let outcome = Outcome::Unfinished;
-                Asked::Act(Box::new(Fact::Copied { from, to, outcome }))
+                Asked::Act(Act::Copy { from, to })
             }
-            Request::Act(fact) => Asked::Act(Box::new(fact.clone())),
+            Request::Act(act) => Asked::Act(act.clone()),
             Request::Harmless | Request::Unknown => Asked::Harmless,
         })
     }

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::wire::{self, kind};
 use super::*;
-use crate::fact::{Allowed, Malformed, Outcome, Transfer};
+use crate::fact::{Act, Allowed, Malformed, Outcome, Transfer};
 
 const NO_UPLOAD: Allowed = Allowed {
     upload: false,
@@ -395,128 +395,130 @@ fn failures_are_told() {
     );
 }
 
-/// Every operation on names, the fact it becomes, and whether it changes anything.
-fn operations() -> Vec<(Step, Fact, bool)> {
-    let outcome = || Outcome::Done;
+/// Every operation on names, what it is, and whether it changes anything.
+fn operations() -> Vec<(Step, Act, bool)> {
     let attributes = [n(0xd), long(5), n(0o100_640), n(1), n(2)];
-    let (a, b) = (s("/a"), s("/b"));
-    let renamed = || Fact::Renamed {
-        from: name("/a"),
-        to: name("/b"),
-        outcome: outcome(),
-    };
-    let removed = |folder| Fact::Removed {
-        path: name("/a"),
-        folder,
-        outcome: outcome(),
-    };
-    let linked = |symbolic| Fact::Linked {
-        path: name("/b"),
-        to: name("/a"),
+    let set = [vec![s("/a")], attributes.to_vec()].concat();
+    let (one, two) = ([s("/a")], [s("/a"), s("/b")]);
+    let (a, b) = (|| name("/a"), || name("/b"));
+    let rename = || Act::Rename { from: a(), to: b() };
+    let link = |symbolic| Act::Link {
+        path: b(),
+        to: a(),
         symbolic,
-        outcome: outcome(),
     };
-    let changed = || Fact::Changed {
-        path: name("/a"),
+    let change = || Act::Change {
+        path: a(),
         change: "size 5, mode 0640, times".into(),
-        outcome: outcome(),
     };
     vec![
+        (request(kind::RENAME, 7, &two), rename(), true),
         (
-            request(kind::RENAME, 7, &[a.clone(), b.clone()]),
-            renamed(),
+            extended(7, "posix-rename@openssh.com", &two),
+            rename(),
             true,
         ),
+        (request(kind::REMOVE, 7, &one), Act::Remove(a()), true),
+        (request(kind::RMDIR, 7, &one), Act::RemoveFolder(a()), true),
         (
-            extended(7, "posix-rename@openssh.com", &[a.clone(), b.clone()]),
-            renamed(),
+            request(kind::MKDIR, 7, &[s("/a"), n(0)]),
+            Act::MakeFolder(a()),
             true,
         ),
+        (request(kind::SYMLINK, 7, &two), link(true), true),
+        (extended(7, "hardlink@openssh.com", &two), link(false), true),
+        (request(kind::SETSTAT, 7, &set), change(), true),
+        (extended(7, "lsetstat@openssh.com", &set), change(), true),
         (
-            request(kind::REMOVE, 7, std::slice::from_ref(&a)),
-            removed(false),
+            extended(7, "copy-file", &[s("/a"), s("/b"), vec![0]]),
+            Act::Copy { from: a(), to: b() },
             true,
         ),
-        (
-            request(kind::RMDIR, 7, std::slice::from_ref(&a)),
-            removed(true),
-            true,
-        ),
-        (
-            request(kind::MKDIR, 7, &[a.clone(), n(0)]),
-            Fact::Made {
-                path: name("/a"),
-                outcome: outcome(),
-            },
-            true,
-        ),
-        (
-            request(kind::SYMLINK, 7, &[a.clone(), b.clone()]),
-            linked(true),
-            true,
-        ),
-        (
-            extended(7, "hardlink@openssh.com", &[a.clone(), b.clone()]),
-            linked(false),
-            true,
-        ),
-        (
-            request(
-                kind::SETSTAT,
-                7,
-                &[vec![a.clone()], attributes.to_vec()].concat(),
-            ),
-            changed(),
-            true,
-        ),
-        (
-            extended(
-                7,
-                "lsetstat@openssh.com",
-                &[vec![a.clone()], attributes.to_vec()].concat(),
-            ),
-            changed(),
-            true,
-        ),
-        (
-            extended(7, "copy-file", &[a.clone(), b, vec![0]]),
-            Fact::Copied {
-                from: name("/a"),
-                to: name("/b"),
-                outcome: outcome(),
-            },
-            true,
-        ),
-        (
-            request(kind::READLINK, 7, std::slice::from_ref(&a)),
-            Fact::LinkRead {
-                path: name("/a"),
-                outcome: outcome(),
-            },
-            false,
-        ),
-        (
-            request(kind::OPENDIR, 7, std::slice::from_ref(&a)),
-            Fact::Listed {
-                path: name("/a"),
-                outcome: Outcome::Status(3),
-            },
-            false,
-        ),
+        (request(kind::READLINK, 7, &one), Act::ReadLink(a()), false),
+        (request(kind::OPENDIR, 7, &one), Act::List(a()), false),
     ]
 }
 
 #[test]
 fn operations_on_names_are_facts() {
-    for (step, fact, _) in operations() {
-        let code = if matches!(fact, Fact::Listed { .. }) {
-            3
-        } else {
-            0
-        };
-        let came = played(vec![step, status(7, code)]);
-        assert_eq!(came.said(), [fact]);
+    for (step, act, changes) in operations() {
+        // A folder that could be listed is open: see below.
+        for code in if changes { 0..5 } else { 1..5 } {
+            let came = played(vec![step.clone(), status(7, code)]);
+            let outcome = match code {
+                0 => Outcome::Done,
+                code => Outcome::Status(code),
+            };
+            let act = act.clone();
+            assert_eq!(came.said(), [Fact::Acted { act, outcome }]);
+        }
+        let came = played(vec![step]);
+        let outcome = Outcome::Unfinished;
+        assert_eq!(came.said(), [Fact::Acted { act, outcome }]);
     }
+}
+
+#[test]
+fn folders_and_links_are_read() {
+    let came = played(vec![
+        request(kind::OPENDIR, 1, &[s("/d")]),
+        handle(1, "d"),
+        request(kind::READDIR, 2, &[s("d")]),
+        (
+            Target,
+            packet(kind::NAME, &[n(2), n(1), s("a"), s("-rw a"), n(0)]),
+        ),
+        request(kind::FSETSTAT, 3, &[s("d"), n(4), n(0o700)]),
+        status(3, 0),
+        close(4, "d"),
+        status(4, 0),
+        request(kind::READLINK, 5, &[s("/l")]),
+        (
+            Target,
+            packet(kind::NAME, &[n(5), n(1), s("/to"), s(""), n(0)]),
+        ),
+    ]);
+    let change = "mode 0700".into();
+    let acts = [
+        Act::List(name("/d")),
+        Act::Change {
+            path: name("/d"),
+            change,
+        },
+        Act::ReadLink(name("/l")),
+    ];
+    let outcome = Outcome::Done;
+    let acted = acts.map(|act| Fact::Acted {
+        act,
+        outcome: outcome.clone(),
+    });
+    assert_eq!(came.said(), acted);
+}
+
+#[test]
+fn a_copy_on_the_target_is_no_transfer() {
+    let copy = [s("a"), long(0), long(0), s("b"), long(0)];
+    let came = played(vec![
+        open(1, "/a", 1),
+        handle(1, "a"),
+        open(2, "/b", 0x1a),
+        handle(2, "b"),
+        extended(3, "copy-data", &copy),
+        status(3, 0),
+        close(4, "a"),
+        status(4, 0),
+        close(5, "b"),
+        status(5, 0),
+    ]);
+    assert!(came.transfers().is_empty());
+    let copied = Act::Copy {
+        from: name("/a"),
+        to: name("/b"),
+    };
+    assert!(came.said().contains(&Fact::Acted {
+        act: copied,
+        outcome: Outcome::Done
+    }));
 }
 
 #[test]
@@ -643,10 +645,10 @@ fn what_is_not_sftp_ends_the_channel() {
     let opened =
         |steps: Vec<Step>| [hello.clone(), vec![open(1, "/f", 1), handle(1, "h")], steps].concat();
     for (steps, why) in [
-        (vec![(Client, b"hello world".to_vec())], "a packet of"),
+        (vec![(Client, b"hello world".to_vec())], "not SFTP"),
         (
             vec![(Client, packet(kind::OPEN, &[n(1), s("/"), n(1), n(0)]))],
-            "out of place",
+            "not SFTP",
         ),
         (after((Client, packet(kind::INIT, &[n(3)]))), "out of place"),
         (after((Client, vec![0, 0, 0, 0, 3])), "a packet of 0 bytes"),
@@ -704,6 +706,48 @@ fn what_is_not_sftp_ends_the_channel() {
         let error = play(&steps, Allowed::BOTH, &[usize::MAX]).unwrap_err();
         assert!(error.to_string().contains(why), "{error}: {steps:?}");
     }
+}
+
+#[test]
+fn another_program_than_sftp_gets_what_was_held_back() {
+    let both = Allowed::BOTH;
+    let (mut pass, mut facts) = (Vec::new(), Vec::new());
+    // The client speaks something else: what came of it before is given back.
+    let mut sftp = Sftp::default();
+    let mut say = |sftp: &mut Sftp, bytes: &'static [u8]| {
+        sftp.client_sent(&Bytes::from_static(bytes), both, &mut pass, &mut facts)
+    };
+    assert_eq!(say(&mut sftp, b"GET"), Ok(()));
+    let foreign = Malformed::Foreign("SFTP");
+    assert_eq!(say(&mut sftp, b" / HTTP"), Err(foreign.clone()));
+    assert_eq!(sftp.give_up().unwrap(), &b"GET"[..]);
+    // It ends before anybody knows.
+    let mut sftp = Sftp::default();
+    assert_eq!(say(&mut sftp, b"x"), Ok(()));
+    assert_eq!(sftp.client_ended().unwrap(), &b"x"[..]);
+    assert!(pass.is_empty());
+
+    // The target does, in any cut; but not once it has begun.
+    let (mut pass, mut facts) = (Vec::new(), Vec::new());
+    let text = Bytes::from_static(b"This account is not available.");
+    for first in 1..text.len() {
+        let mut sftp = Sftp::default();
+        let first = sftp.target_sent(&text.slice(..first), &mut pass, &mut facts);
+        let came = first.and_then(|()| sftp.target_sent(&text.slice(4..), &mut pass, &mut facts));
+        assert_eq!(came, Err(foreign.clone()));
+        assert!(sftp.give_up().is_some());
+    }
+    let mut sftp = Sftp::default();
+    for (from, bytes) in hello() {
+        let bytes = bytes.into();
+        match from {
+            Client => sftp.client_sent(&bytes, both, &mut pass, &mut facts),
+            Target => sftp.target_sent(&bytes, &mut pass, &mut facts),
+        }
+        .unwrap();
+    }
+    assert!(sftp.target_sent(&text, &mut pass, &mut facts).is_err());
+    assert_eq!((sftp.give_up(), sftp.client_ended()), (None, None));
 }
 
 #[test]

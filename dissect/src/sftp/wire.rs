@@ -196,6 +196,16 @@ impl Head {
         self.held.is_empty()
     }
 
+    /// A head that has begun.
+    pub fn of(held: Vec<u8>) -> Self {
+        Self { held }
+    }
+
+    /// What has come of it.
+    pub fn held(&self) -> &[u8] {
+        &self.held
+    }
+
     /// Adds from `data`; `None` when all of it was taken and the head is still not complete.
     pub fn take<'a>(
         &mut self,

@@ -763,3 +763,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_direction_of_files_is_limited_where_one_is_named() {
+    use Right::{Download, Exec, Sftp, Upload};
+    for (named, upload, download) in [
+        (vec![Exec, Sftp], true, true),
+        (vec![Sftp, Upload], true, false),
+        (vec![Sftp, Download], false, true),
+        (vec![Upload, Download], true, true),
+    ] {
+        let mut activity = activity("a", Protocol::Ssh, "root").1;
+        activity.rights = named;
+        let rights = super::rights(&activity);
+        assert_eq!(rights.contains(&Upload), upload, "{:?}", activity.rights);
+        assert_eq!(
+            rights.contains(&Download),
+            download,
+            "{:?}",
+            activity.rights
+        );
+    }
+}

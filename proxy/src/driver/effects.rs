@@ -130,7 +130,9 @@ impl Driver {
             machine,
         };
         let events = std::mem::take(&mut self.events);
-        self.ledger.add(Entry::Save(Box::new(update), events));
+        let waiting = std::mem::take(&mut self.waiting);
+        self.ledger
+            .add(Entry::Save(Box::new(update), events, waiting));
     }
 }
 

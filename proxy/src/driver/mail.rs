@@ -9,6 +9,7 @@ use sallyport_domain::refusal::Refusal;
 use sallyport_domain::session::{ConnectFailure, DisconnectCause};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::backlog::{Backlog, Waiting};
 use crate::connection::Connection;
 use crate::ledger::Entry;
 
@@ -50,6 +51,8 @@ pub enum Mail {
     },
     /// A fact that is on the tape already.
     Logged(Event),
+    /// Facts of a transfer that are on the tape already, and their place among those that wait.
+    LoggedAll(Vec<Event>, Waiting),
     /// Something for the store, in order with the rest.
     Write(Entry),
     /// An order.
@@ -84,16 +87,34 @@ pub enum Mail {
 
 /// The way to a driver.
 #[derive(Clone)]
-pub struct DriverHandle(mpsc::Sender<Mail>);
+pub struct DriverHandle {
+    mailbox: mpsc::Sender<Mail>,
+    backlog: Backlog,
+}
 
 impl DriverHandle {
     pub(super) fn new(mailbox: mpsc::Sender<Mail>) -> Self {
-        Self(mailbox)
+        Self {
+            mailbox,
+            backlog: Backlog::default(),
+        }
     }
 
     /// Sends; mail to a session that is over is dropped. Answers whether it was taken.
     pub async fn send(&self, mail: Mail) -> bool {
-        self.0.send(mail).await.is_ok()
+        self.mailbox.send(mail).await.is_ok()
+    }
+
+    /// Sends facts of a transfer that are on the tape already.
+    pub async fn send_recorded(&self, events: Vec<Event>) {
+        if let Some(waiting) = self.backlog.add(events.len()) {
+            self.send(Mail::LoggedAll(events, waiting)).await;
+        }
+    }
+
+    /// Waits while too many of them wait for the database.
+    pub async fn room(&self) {
+        self.backlog.room().await;
     }
 
     /// May a connection enter the session now?

@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 
 pub use mail::{DriverHandle, Mail};
 
+use crate::backlog::Waiting;
 use crate::clock;
 use crate::connection::Connection;
 use crate::ledger::{Entry, Ledger};
@@ -77,6 +78,7 @@ pub fn start(store: Store, start: Start, done: impl FnOnce() + Send + 'static) -
         cuts: HashMap::new(),
         answers: Vec::new(),
         events: Vec::new(),
+        waiting: Vec::new(),
         wake_at: None,
         stopping: false,
         source: None,
@@ -103,6 +105,8 @@ struct Driver {
     answers: Vec<Entry>,
     /// Events for the next save.
     events: Vec<(DateTime<Utc>, Event)>,
+    /// The places of some of them among those that wait for the database.
+    waiting: Vec<Waiting>,
     wake_at: Option<DateTime<Utc>>,
     /// The node goes; the session may stay open in the store.
     stopping: bool,
@@ -216,6 +220,7 @@ impl Driver {
                 }
             }
             Mail::Logged(event) => self.note(event),
+            Mail::LoggedAll(events, waiting) => self.note_all(events, waiting),
             Mail::Write(entry) => self.ledger.add(entry),
             Mail::Command { id, command, by } => {
                 self.feed(Input::Command { id, command, by }).await
@@ -314,6 +319,15 @@ impl Driver {
     /// An event that is on the tape already, or has no tape.
     fn note(&mut self, event: Event) {
         self.events.push((clock::now(), event));
+        self.save();
+    }
+
+    /// Many of them, at one time.
+    fn note_all(&mut self, events: Vec<Event>, waiting: Waiting) {
+        let now = clock::now();
+        self.events
+            .extend(events.into_iter().map(|event| (now, event)));
+        self.waiting.push(waiting);
         self.save();
     }
 

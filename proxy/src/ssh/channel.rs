@@ -2,21 +2,24 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use russh::{ChannelId, ChannelWriteHalf, client, server};
+use sallyport_dissect::Malformed;
 use sallyport_domain::event::Event;
 use sallyport_domain::permit::Granted;
 use sallyport_recorder::Record;
 use tokio_util::sync::CancellationToken;
 
+use super::files::Files;
 use super::forward::Service;
 use super::inbox::Inbox;
 use super::inboxes::Inboxes;
 use super::target::TargetLeg;
 use super::terminal::Terminal;
 use crate::connection::Connection;
+use crate::gate::Inside;
 use crate::recording::RecordingLost;
 
 /// How long a channel that ends its session stays, for the session to say so.
@@ -28,6 +31,9 @@ pub enum ChannelEnd {
     /// Nothing may pass any more.
     #[error(transparent)]
     Recording(#[from] RecordingLost),
+    /// A peer does not keep to the protocol of a transfer.
+    #[error(transparent)]
+    Broken(#[from] Malformed),
     /// One of the legs is gone.
     #[error(transparent)]
     Leg(#[from] russh::Error),
@@ -147,6 +153,8 @@ pub struct Channel {
     pub closed: CancellationToken,
     /// The client closed it: it takes no more bytes, only how the program ended.
     pub client_closed: CancellationToken,
+    /// What reads it, once it carries files.
+    pub files: OnceLock<Files>,
     /// Its terminal, once the client asked for one.
     pub terminal: Terminal,
     cut: CancellationToken,
@@ -177,6 +185,7 @@ impl Channel {
             closed: cut.child_token(),
             cut: cut.clone(),
             client_closed: CancellationToken::new(),
+            files: OnceLock::new(),
             terminal: Terminal::default(),
             asked: Mutex::default(),
             bytes_in: AtomicU64::new(0),
@@ -202,10 +211,18 @@ impl Channel {
             }
             Err(lost) => Err(lost.into()),
         };
-        if let Err(ChannelEnd::Recording(lost)) = relayed {
-            connection.recording_lost(lost).await;
-            // A client whose only channel is closed leaves at once: it must hear why before that.
-            let _ = tokio::time::timeout(LAST_WORD, self.cut.cancelled()).await;
+        let relayed = relayed.and(self.finish_files().await);
+        match relayed {
+            Err(ChannelEnd::Recording(lost)) => {
+                connection.recording_lost(lost).await;
+                // A client whose only channel is closed leaves at once: it must hear why before that.
+                let _ = tokio::time::timeout(LAST_WORD, self.cut.cancelled()).await;
+            }
+            Err(ChannelEnd::Broken(why)) => {
+                let told = tokio::time::timeout(LAST_WORD, self.protocol_broken(&why));
+                let _ = self.cut.run_until_cancelled(told).await;
+            }
+            Err(ChannelEnd::Leg(_)) | Ok(()) => {}
         }
         self.close_both().await;
         let bytes_in = self.bytes_in.load(Ordering::Relaxed);
@@ -266,6 +283,20 @@ impl Channel {
         while turn {
             self.client.answer(false).await;
             turn = self.settled();
+        }
+    }
+
+    /// Waits until the gate is open, and enters; `None` if the channel ends before that.
+    pub async fn enter_gate(&self) -> Option<Inside<'_>> {
+        loop {
+            if let Some(inside) = self.connection.gate.enter() {
+                return Some(inside);
+            }
+            tokio::select! {
+                () = self.connection.gate.opened() => {}
+                () = self.closed.cancelled() => return None,
+                () = self.client_closed.cancelled() => return None,
+            }
         }
     }
 

@@ -55,13 +55,19 @@ impl Channel {
                     self.closed.cancelled().await;
                     None
                 }
+                held = self.files_held() => {
+                    self.pass_in(bulk, held).await?;
+                    continue;
+                }
                 item = self.client.inbox.recv() => item,
             };
             match item {
                 Some(Item::Data(_, data)) if self.is_terminal() => self.typed(data).await?,
-                Some(Item::Data(_, data)) => self.bulk_in(bulk, data).await?,
+                Some(Item::Data(_, data)) => self.data_in(bulk, data).await?,
                 Some(Item::Request(request)) => self.request(request).await?,
                 Some(Item::Eof) => {
+                    self.files_in_ended();
+                    self.unread_in(bulk).await?;
                     self.connection.tape.write(
                         &[Record::Eof {
                             channel: self.number,
@@ -127,29 +133,49 @@ impl Channel {
         Ok(())
     }
 
+    /// Input of a channel without a terminal: read, if it carries files.
+    async fn data_in(&self, bulk: &mut BulkStream, data: Bytes) -> Result<(), ChannelEnd> {
+        let unread = match self.reading() {
+            Some(files) => self.files_in(files, data).await?,
+            None => Some(data),
+        };
+        self.unread_in(bulk).await?;
+        match unread {
+            Some(data) => self.bulk_in(bulk, data).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What was held back for reading, and is not to be read after all.
+    async fn unread_in(&self, bulk: &mut BulkStream) -> Result<(), ChannelEnd> {
+        match self.files_take_held() {
+            Some(held) => self.pass_in(bulk, held).await,
+            None => Ok(()),
+        }
+    }
+
     /// Bulk input. While the gate is shut it stands still: the client's window stays closed.
     async fn bulk_in(&self, bulk: &mut BulkStream, data: Bytes) -> Result<(), ChannelEnd> {
         let bytes = data.len();
-        let _inside = loop {
-            if let Some(inside) = self.connection.gate.enter() {
-                break inside;
-            }
-            tokio::select! {
-                () = self.connection.gate.opened() => {}
-                () = self.closed.cancelled() => return Ok(()),
-            }
-        };
-        bulk.write(&self.connection.tape, &data)?;
-        self.count_in(bytes);
-        tokio::select! {
-            biased;
-            sent = self.target.write.data_bytes(data) => sent?,
-            () = self.connection.ending() => return Ok(()),
-            () = self.closed.cancelled() => return Ok(()),
-        }
+        self.pass_in(bulk, data).await?;
         self.client
             .handle
             .release_window(self.client.id, u32::try_from(bytes).unwrap_or(u32::MAX));
+        Ok(())
+    }
+
+    async fn pass_in(&self, bulk: &mut BulkStream, data: Bytes) -> Result<(), ChannelEnd> {
+        let Some(_inside) = self.enter_gate().await else {
+            return Ok(());
+        };
+        bulk.write(&self.connection.tape, &data)?;
+        self.count_in(data.len());
+        tokio::select! {
+            biased;
+            sent = self.target.write.data_bytes(data) => sent?,
+            () = self.connection.ending() => {}
+            () = self.closed.cancelled() => {}
+        }
         Ok(())
     }
 
@@ -215,7 +241,8 @@ impl Channel {
 
     /// The channel gets its purpose, if the permit has the right.
     async fn begin(&self, start: Start) -> Result<(), ChannelEnd> {
-        let granted = match self.connection.right(start.right()) {
+        let granted = self.connection.right(start.right());
+        let (granted, reader) = match granted.and_then(|it| Ok((it, self.reader(&start)?))) {
             Ok(granted) => granted,
             Err(refusal) => {
                 self.log_refusal(&start.on_tape(), &refusal).await?;
@@ -227,6 +254,9 @@ impl Channel {
             }
         };
         self.record_start(granted, &start)?;
+        if let Some(reader) = reader {
+            self.carries_files(reader);
+        }
         match start {
             Start::Shell => self.target.write.request_shell(true).await?,
             Start::Exec(command) => self.target.write.exec(true, command).await?,

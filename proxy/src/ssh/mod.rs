@@ -13,6 +13,7 @@ mod channel;
 mod channel_stream;
 mod dial;
 mod enter;
+mod files;
 mod find_session;
 mod forward;
 mod front;

@@ -83,6 +83,7 @@ impl Channel {
                         return Ok(());
                     }
                 }
+                files = self.files_have_ours(), if reads => self.files_ours(files).await?,
                 () = tokio::time::sleep(flush_in.unwrap_or(Duration::MAX)), if flush_in.is_some() => {
                     self.terminal.flush(&connection.tape, self.number)?;
                 }
@@ -100,7 +101,13 @@ impl Channel {
                 } else if self.is_terminal() {
                     self.show_output(stream, data).await?;
                 } else {
-                    self.bulk_out(bulk, stream, data).await?;
+                    let unread = match (stream, self.reading()) {
+                        (Stream::Main, Some(files)) => self.files_out(files, data).await?,
+                        (Stream::Main | Stream::Stderr, _) => Some(data),
+                    };
+                    if let Some(data) = unread {
+                        self.bulk_out(bulk, stream, data).await?;
+                    }
                 }
                 self.target.leg.release(self.target.id, bytes);
             }
@@ -168,15 +175,8 @@ impl Channel {
         stream: Stream,
         data: Bytes,
     ) -> Result<(), ChannelEnd> {
-        let _inside = loop {
-            if let Some(inside) = self.connection.gate.enter() {
-                break inside;
-            }
-            tokio::select! {
-                () = self.connection.gate.opened() => {}
-                () = self.closed.cancelled() => return Ok(()),
-                () = self.client_closed.cancelled() => return Ok(()),
-            }
+        let Some(_inside) = self.enter_gate().await else {
+            return Ok(());
         };
         let recorded = match stream {
             Stream::Main => &mut bulk.out,
@@ -194,7 +194,7 @@ impl Channel {
         Ok(())
     }
 
-    async fn send(&self, stream: Stream, data: Bytes) -> Result<(), russh::Error> {
+    pub(super) async fn send(&self, stream: Stream, data: Bytes) -> Result<(), russh::Error> {
         match stream {
             Stream::Main => self.client.write.data_bytes(data).await,
             Stream::Stderr => self.client.write.extended_data_bytes(STDERR, data).await,

@@ -1,5 +1,7 @@
 //! A session's log.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, Utc};
 use sallyport_domain::event::{Event, Level};
 use sallyport_domain::id::SessionId;
@@ -42,21 +44,50 @@ pub(super) async fn write(
     line: i64,
     events: &[(DateTime<Utc>, Event)],
 ) -> Result<(), StoreError> {
-    for (line, (at, event)) in (line..).zip(events) {
-        sqlx::query(
-            "INSERT INTO event (session_id, line, at, level, kind, message, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(id.to_string())
-        .bind(line)
-        .bind(micros(*at))
-        .bind(event.level().as_str())
-        .bind(event.code())
-        .bind(clean(&event.message()).into_owned())
-        .bind(json(event)?)
-        .execute(&mut **tx)
-        .await?;
+    let mut lines = line..;
+    let batches = events.chunks_exact(BATCH);
+    let rest = batches.remainder().chunks(1);
+    for batch in batches.chain(rest) {
+        let mut insert = sqlx::query(match batch.len() {
+            BATCH => INSERT_BATCH.as_str(),
+            _ => INSERT.as_str(),
+        });
+        for ((at, event), line) in batch.iter().zip(lines.by_ref()) {
+            insert = insert
+                .bind(id.to_string())
+                .bind(line)
+                .bind(micros(*at))
+                .bind(event.level().as_str())
+                .bind(event.code())
+                .bind(clean(&event.message()).into_owned())
+                .bind(json(event)?);
+        }
+        insert.execute(&mut **tx).await?;
     }
     Ok(())
+}
+
+/// Events in one statement, where there are many: file transfers make thousands a second.
+const BATCH: usize = 32;
+/// Columns of an event.
+const WIDTH: usize = 7;
+/// Inserts one event.
+static INSERT: LazyLock<String> = LazyLock::new(|| insert(1));
+/// Inserts [`BATCH`] of them.
+static INSERT_BATCH: LazyLock<String> = LazyLock::new(|| insert(BATCH));
+
+fn insert(rows: usize) -> String {
+    let row = |row: usize| {
+        let columns: Vec<String> = (1..=WIDTH)
+            .map(|column| format!("${}", row * WIDTH + column))
+            .collect();
+        format!("({})", columns.join(", "))
+    };
+    let rows: Vec<String> = (0..rows).map(row).collect();
+    format!(
+        "INSERT INTO event (session_id, line, at, level, kind, message, detail) VALUES {}",
+        rows.join(", ")
+    )
 }
 
 const COLUMNS: &str = "line, at, level, kind, message, detail";

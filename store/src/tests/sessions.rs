@@ -516,6 +516,19 @@ async fn events_are_numbered_without_holes(bench: Bench) {
             "{query:?}"
         );
     }
+    // Many at once go in several statements.
+    let many: Vec<_> = (0..99).map(|n| message(format!("many {n}"))).collect();
+    store.append_events(new.id, &many).await.unwrap();
+    let all: Vec<_> = store
+        .export_events(new.id, &ListQuery::default())
+        .unwrap()
+        .try_collect()
+        .await
+        .unwrap();
+    let of_many = all.iter().filter(|event| event.message.contains("many"));
+    let of_many: Vec<_> = of_many.map(|event| event.line).collect();
+    assert_eq!(of_many, (16..=114).collect::<Vec<_>>());
+    assert!(all[114 - 1].message.ends_with("many 98"));
     let nobody: SessionId = new_id();
     assert!(matches!(
         store.append_events(nobody, &[requested()]).await,

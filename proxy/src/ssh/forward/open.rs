@@ -58,6 +58,7 @@ impl From<ChannelEnd> for NotOpened {
         match end {
             ChannelEnd::Recording(lost) => Self::Recording(lost),
             ChannelEnd::Leg(error) => error.into(),
+            ChannelEnd::Broken(why) => Self::Failed(told(CONNECT_FAILED, &why.to_string())),
         }
     }
 }
