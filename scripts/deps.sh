@@ -36,6 +36,7 @@ if [ "$what" = test ]; then
     need xvfb Xvfb
     need xauth xauth
     need x11-utils xdpyinfo
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 fi
 
@@ -90,4 +91,15 @@ fi
 if ! command -v cargo >/dev/null 2>&1 && [ ! -x "${HOME:-/}/.cargo/bin/cargo" ]; then
     echo "Rust is missing: install Rust 1.95 or newer (cargo, rustc) from your distribution or with rustup" >&2
     exit 1
+fi
+
+# Programs of PyPI for the tests, in a place of their own.
+if [ "$what" = test ]; then
+    venv=$(dirname "$0")/../target/venv
+    [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+    packages="ssh-audit==3.9.0 paramiko==5.1.0"
+    if [ "$(cat "$venv/packages" 2>/dev/null)" != "$packages" ]; then
+        "$venv/bin/pip" install --quiet --disable-pip-version-check $packages
+        echo "$packages" >"$venv/packages"
+    fi
 fi

@@ -89,6 +89,7 @@ impl From<Refusal> for Problem {
             Refusal::RecordingUnavailable
             | Refusal::TargetUnreachable { .. }
             | Refusal::TargetGarbled { .. }
+            | Refusal::TargetAlgorithms { .. }
             | Refusal::HostKeyMismatch { .. }
             | Refusal::TargetRefusedCredential { .. }
             | Refusal::TooManyJumps

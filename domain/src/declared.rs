@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::algorithm::LegacyAlgorithm;
 use crate::destination::Destination;
 use crate::right::Right;
 use crate::role::Role;
@@ -251,6 +252,9 @@ pub struct SshEndpoint {
     /// What happens when the host shows another key.
     #[serde(default)]
     pub on_mismatch: OnMismatch,
+    /// Weak algorithms the host may be spoken to with, because it has nothing better.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub legacy_algorithms: Vec<LegacyAlgorithm>,
 }
 
 fn ssh_port() -> u16 {

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::algorithm::Negotiated;
 use crate::close::CloseReason;
 use crate::id::{CommandId, ConnectionId};
 use crate::right::Right;
@@ -126,11 +127,17 @@ events! {
     /// It may be entered.
     Available {} = "session.available", Info, "available";
     /// A client came.
-    ClientConnected { /** Which connection. */ connection: ConnectionId, /** Client's address. */ source_ip: String, /** Its software. */ client: String }
-        = "connection.client", Info, "client connected from {source_ip} ({client})";
+    ClientConnected { /** Which connection. */ connection: ConnectionId, /** Client's address. */ source_ip: String, /** Its software. */ client: String, /** What its leg agreed on. */ #[serde(default)] algorithms: Negotiated }
+        = "connection.client", Info, "client connected from {source_ip} ({client}; {algorithms})";
+    /// She came with a certificate.
+    CertificateUsed { /** Which connection. */ connection: ConnectionId, /** Whose. */ user: String, /** The authority's name for it. */ key_id: String, /** Its serial number. */ serial: u64, /** Fingerprint of the authority's key. */ authority: String }
+        = "connection.certificate", Info, "{user} came with the certificate {key_id}, serial {serial}, of the authority {authority}";
     /// The target answered.
-    TargetConnected { /** Which connection. */ connection: ConnectionId, /** Address and port. */ address: String, /** Fingerprint of its key. */ host_key: String, /** Cipher of the target leg. */ cipher: String }
-        = "connection.target", Info, "target {address} connected, host key {host_key}";
+    TargetConnected { /** Which connection. */ connection: ConnectionId, /** Address and port. */ address: String, /** Fingerprint of its key. */ host_key: String, /** Cipher of the target leg. */ cipher: String, /** What its leg agreed on. */ #[serde(default)] algorithms: Negotiated }
+        = "connection.target", Info, "target {address} connected, host key {host_key} ({algorithms})";
+    /// The target was spoken to with weak algorithms, as its declaration allows.
+    LegacyAlgorithm { /** Which connection. */ connection: ConnectionId, /** Which host. */ host: String, /** Their names, comma-separated. */ algorithms: String }
+        = "target.legacy_algorithm", Warn, "{host} was reached with weak algorithms: {algorithms}";
     /// Somebody is on the target.
     LoggedIn { /** Which connection. */ connection: ConnectionId, /** As whom. */ account: String }
         = "session.logged_in", Info, "logged in as {account}";

@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod algorithm;
 pub mod close;
 pub mod command;
 pub mod connect_string;
@@ -13,6 +14,7 @@ pub mod declared;
 pub mod destination;
 pub mod event;
 pub mod id;
+pub mod network;
 pub mod openssh;
 pub mod permit;
 pub mod policy;

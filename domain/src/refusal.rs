@@ -161,6 +161,18 @@ pub enum Refusal {
         /// What was wrong.
         error: String,
     },
+    /// The target speaks SSH, but nothing that we may speak with it.
+    #[error("{host} offers no {what} that is safe, only {offered}; {advice}")]
+    TargetAlgorithms {
+        /// Which host.
+        host: String,
+        /// Of which kind: key exchange, host key, cipher, …
+        what: &'static str,
+        /// What it offered, comma-separated.
+        offered: String,
+        /// What an administrator can do.
+        advice: String,
+    },
     /// The target showed another key than the pinned one.
     #[error(
         "the host key of {host} has changed; the connection is blocked. If the change is right, an administrator must pin the new key"
@@ -257,6 +269,7 @@ impl Refusal {
             Self::RecordingUnavailable => "recording_unavailable",
             Self::TargetUnreachable { .. } => "target_unreachable",
             Self::TargetGarbled { .. } => "target_garbled",
+            Self::TargetAlgorithms { .. } => "target_algorithms",
             Self::HostKeyMismatch { .. } => "host_key_mismatch",
             Self::TargetRefusedCredential { .. } => "target_refused_credential",
             Self::RightMissing { .. } => "right_missing",

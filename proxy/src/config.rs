@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sallyport_domain::id::NodeId;
+use sallyport_domain::network::Network;
 use zeroize::Zeroizing;
 
 /// Settings of the data plane.
@@ -13,10 +14,17 @@ pub struct ProxyConfig {
     pub ssh_listen: SocketAddr,
     /// Shown before authentication, if any.
     pub banner: Option<String>,
-    /// The gateway's own SSH host key, as an OpenSSH private key in PEM.
-    pub host_key: Zeroizing<String>,
+    /// What users' clients may speak.
+    pub algorithms: ClientAlgorithms,
+    /// The gateway's own SSH host keys, each as an OpenSSH private key in PEM. The first of a type is
+    /// the one shown; clients that are in learn the others.
+    pub host_keys: Vec<Zeroizing<String>>,
     /// The key of the gateway's SSH certificate authority, as an OpenSSH private key in PEM.
     pub ca_key: Zeroizing<String>,
+    /// Public keys of the authorities whose user certificates are accepted, in OpenSSH's form.
+    pub user_ca_keys: Vec<String>,
+    /// Load balancers that say whom they speak for (PROXY protocol, version 2), and must.
+    pub proxy_protocol_from: Vec<Network>,
     /// Where tapes are written.
     pub tape_dir: PathBuf,
     /// New recorded sessions are refused when less than this many bytes are free there.
@@ -37,14 +45,27 @@ pub struct ProxyConfig {
     pub keepalive: Duration,
 }
 
+/// What users' clients may speak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ClientAlgorithms {
+    /// What an audit finds nothing against: post-quantum key exchange only, and authenticated ciphers.
+    #[default]
+    Strict,
+    /// Also what is sound but older, for clients that have nothing better.
+    Compatible,
+}
+
 impl Default for ProxyConfig {
-    /// Loopback, an empty host key (which [`crate::start`] refuses), and cautious limits.
+    /// Loopback, no host key (which [`crate::start`] refuses), and cautious limits.
     fn default() -> Self {
         Self {
             ssh_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 2222)),
             banner: None,
-            host_key: Zeroizing::default(),
+            algorithms: ClientAlgorithms::default(),
+            host_keys: Vec::new(),
             ca_key: Zeroizing::default(),
+            user_ca_keys: Vec::new(),
+            proxy_protocol_from: Vec::new(),
             tape_dir: PathBuf::from("data/tapes"),
             min_free_bytes: 64 << 20,
             node: NodeId::from(uuid::Uuid::nil()),

@@ -26,6 +26,12 @@ pub enum HostKeyError {
         /// Which file.
         path: PathBuf,
     },
+    /// It has a passphrase, and nobody is there to type it.
+    #[error("{path} has a passphrase; run: ssh-keygen -p -N '' -f {path}")]
+    Encrypted {
+        /// Which file.
+        path: PathBuf,
+    },
     /// It holds no key.
     #[error("{path} holds no OpenSSH private key: {source}")]
     Malformed {
@@ -36,7 +42,33 @@ pub enum HostKeyError {
     },
 }
 
-/// Reads the host key at `path` (OpenSSH private key, mode 0600), or makes an Ed25519 key there.
+/// Reads the host key at `path`: an OpenSSH private key without a passphrase, mode 0600.
+pub fn load(path: &Path) -> Result<Zeroizing<String>, HostKeyError> {
+    let io = |source| HostKeyError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let malformed = |source| HostKeyError::Malformed {
+        path: path.to_owned(),
+        source,
+    };
+    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(io)?);
+    let mode = std::fs::metadata(path).map_err(io)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(HostKeyError::Exposed {
+            path: path.to_owned(),
+        });
+    }
+    let key = PrivateKey::from_openssh(text.as_bytes()).map_err(malformed)?;
+    if key.is_encrypted() {
+        return Err(HostKeyError::Encrypted {
+            path: path.to_owned(),
+        });
+    }
+    Ok(text)
+}
+
+/// Reads the host key at `path`, or makes an Ed25519 key there.
 pub fn load_or_create(path: &Path) -> Result<Zeroizing<String>, HostKeyError> {
     let io = |source| HostKeyError::Io {
         path: path.to_owned(),
@@ -46,19 +78,8 @@ pub fn load_or_create(path: &Path) -> Result<Zeroizing<String>, HostKeyError> {
         path: path.to_owned(),
         source,
     };
-    match std::fs::read_to_string(path) {
-        Ok(text) => {
-            let text = Zeroizing::new(text);
-            let mode = std::fs::metadata(path).map_err(io)?.permissions().mode();
-            if mode & 0o077 != 0 {
-                return Err(HostKeyError::Exposed {
-                    path: path.to_owned(),
-                });
-            }
-            PrivateKey::from_openssh(text.as_bytes()).map_err(malformed)?;
-            Ok(text)
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+    match load(path) {
+        Err(HostKeyError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
             let seed = Zeroizing::new(rand::random::<[u8; 32]>());
             let key = PrivateKey::from(Ed25519Keypair::from_seed(&seed));
             let text = key.to_openssh(LineEnding::LF).map_err(malformed)?;
@@ -73,6 +94,6 @@ pub fn load_or_create(path: &Path) -> Result<Zeroizing<String>, HostKeyError> {
                 .map_err(io)?;
             Ok(Zeroizing::new(text.to_string()))
         }
-        Err(error) => Err(io(error)),
+        loaded => loaded,
     }
 }

@@ -4,7 +4,9 @@
 //! One [`driver`] owns each live session; a [`connection::Connection`] is what its pumps share.
 //! Nothing here knows HTTP or SQL: orders arrive as rows of the store.
 
+mod admission;
 mod backlog;
+mod backoff;
 pub mod ca;
 mod clock;
 pub mod config;
@@ -16,6 +18,7 @@ mod ledger;
 mod node;
 mod notice;
 mod orders;
+mod origin;
 mod recording;
 mod recovery;
 mod ssh;
@@ -43,6 +46,9 @@ pub enum ProxyError {
     /// The gateway's SSH certificate authority is none.
     #[error("the gateway's SSH CA key is unusable: {0}")]
     Ca(#[from] ca::CaError),
+    /// An authority of user certificates is no key.
+    #[error("an authority of user certificates: {0}")]
+    Authority(String),
     /// What a crash left behind could not be looked at.
     #[error("cannot recover what an earlier run left behind: {0}")]
     Recovery(String),

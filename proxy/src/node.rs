@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,10 +14,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::admission::{Admission, Place};
+use crate::backoff::Backoff;
 use crate::ca::HostCa;
 use crate::clock;
 use crate::config::ProxyConfig;
 use crate::driver::{self, DriverHandle, Mail, Start};
+use crate::ssh::certificate::Authorities;
 use crate::ssh::{self, algorithms};
 use crate::{ProxyError, orders, recovery};
 
@@ -26,8 +28,6 @@ use crate::{ProxyError, orders, recovery};
 const LOGINS: usize = 1024;
 /// Time an unauthenticated attempt takes at least, so that all failures look alike.
 const REJECTION_TIME: Duration = Duration::from_millis(300);
-/// Connections from one address that have not authenticated yet.
-const UNAUTHENTICATED_PER_SOURCE: usize = 50;
 
 /// The live sessions of this node.
 #[derive(Default)]
@@ -59,6 +59,10 @@ pub struct Node {
     pub live: Arc<Live>,
     /// Cuts every socket.
     pub cut: CancellationToken,
+    /// Who waits before the next try.
+    pub backoff: Backoff,
+    /// Whose user certificates are accepted.
+    pub authorities: Authorities,
     /// Settings of the client legs.
     pub ssh: Arc<server::Config>,
     /// Vouches for the host keys of connections that end here instead of at the host.
@@ -66,57 +70,14 @@ pub struct Node {
     drivers: TaskTracker,
     logins: mpsc::Sender<Login>,
     draining: CancellationToken,
-    unauthenticated: Arc<Waiting>,
-}
-
-/// Clients that have not proven who they are.
-#[derive(Default)]
-struct Waiting {
-    total: AtomicUsize,
-    by_source: Mutex<HashMap<std::net::IpAddr, usize>>,
-}
-
-/// A place among the clients that have not proven who they are.
-pub struct Unauthenticated(Arc<Waiting>, std::net::IpAddr);
-
-impl Drop for Unauthenticated {
-    fn drop(&mut self) {
-        self.0.total.fetch_sub(1, Ordering::Relaxed);
-        let mut by_source = self
-            .0
-            .by_source
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = by_source.get_mut(&self.1) {
-            *count -= 1;
-            if *count == 0 {
-                by_source.remove(&self.1);
-            }
-        }
-    }
+    admission: Arc<Admission>,
 }
 
 impl Node {
     /// A place for a client that has not authenticated, if there is one.
-    pub fn admit_unauthenticated(&self, peer: SocketAddr) -> Option<Unauthenticated> {
-        let waiting = &self.unauthenticated;
-        let mut by_source = waiting
-            .by_source
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let count = by_source.entry(peer.ip()).or_default();
-        if waiting.total.load(Ordering::Relaxed) >= self.config.max_unauthenticated
-            || *count >= UNAUTHENTICATED_PER_SOURCE
-        {
-            if *count == 0 {
-                by_source.remove(&peer.ip());
-            }
-            tracing::warn!(source = %peer.ip(), "too many clients that have not authenticated; one turned away");
-            return None;
-        }
-        *count += 1;
-        waiting.total.fetch_add(1, Ordering::Relaxed);
-        Some(Unauthenticated(waiting.clone(), peer.ip()))
+    pub fn admit_unauthenticated(&self, peer: SocketAddr) -> Option<Place> {
+        let from = peer.ip();
+        self.admission.admit(from, self.backoff.is_suspicious(from))
     }
 
     /// Starts the driver of a session and makes it findable.
@@ -149,11 +110,6 @@ impl Node {
             tracing::error!("the access log does not keep up; an entry is lost");
         }
     }
-
-    /// An attempt that did not prove who it is.
-    pub fn record_refused_login(&self, user: &str, peer: SocketAddr, method: &str, code: &str) {
-        self.record_login(ssh::refused_login(user, peer, method, code));
-    }
 }
 
 /// A running data plane.
@@ -167,10 +123,9 @@ pub struct RunningProxy {
 
 /// Starts the data plane: finishes what a crash left behind, then listens.
 pub async fn start(config: ProxyConfig, store: Store) -> Result<RunningProxy, ProxyError> {
-    let key = PrivateKey::from_openssh(config.host_key.as_bytes())
-        .map_err(|error| ProxyError::HostKey(error.to_string()))?;
-    let ssh = Arc::new(server_config(&config, vec![key]));
+    let ssh = Arc::new(server_config(&config, host_keys(&config)?));
     let ca = HostCa::new(&config.ca_key)?;
+    let authorities = Authorities::parse(&config.user_ca_keys).map_err(ProxyError::Authority)?;
     store
         .register_node(config.node, &config.node_name, clock::now())
         .await?;
@@ -178,12 +133,14 @@ pub async fn start(config: ProxyConfig, store: Store) -> Result<RunningProxy, Pr
     let node = Arc::new(Node {
         live: Arc::default(),
         cut: CancellationToken::new(),
+        backoff: Backoff::default(),
+        authorities,
         ssh,
         ca,
         drivers: TaskTracker::new(),
         logins,
         draining: CancellationToken::new(),
-        unauthenticated: Arc::default(),
+        admission: Admission::new(config.max_unauthenticated),
         store,
         config,
     });
@@ -218,7 +175,20 @@ pub async fn start(config: ProxyConfig, store: Store) -> Result<RunningProxy, Pr
     Ok(running)
 }
 
-/// The settings of a client's leg that shows these host keys.
+/// The gateway's own host keys.
+fn host_keys(config: &ProxyConfig) -> Result<Vec<PrivateKey>, ProxyError> {
+    if config.host_keys.is_empty() {
+        return Err(ProxyError::HostKey("none is given".to_owned()));
+    }
+    let keys = config.host_keys.iter().map(|text| {
+        PrivateKey::from_openssh(text.as_bytes())
+            .map_err(|error| ProxyError::HostKey(error.to_string()))
+    });
+    keys.collect()
+}
+
+/// The settings of a client's leg that shows these host keys: the first of a type, the others are
+/// announced.
 pub fn server_config(config: &ProxyConfig, keys: Vec<PrivateKey>) -> server::Config {
     server::Config {
         keys,
@@ -232,7 +202,7 @@ pub fn server_config(config: &ProxyConfig, keys: Vec<PrivateKey>) -> server::Con
         window_release: russh::WindowRelease::OnConsumption,
         close_by_application: true,
         maximum_packet_size: algorithms::PACKET,
-        preferred: algorithms::preferred(),
+        preferred: algorithms::for_clients(config.algorithms),
         inactivity_timeout: None,
         keepalive_interval: Some(config.keepalive),
         keepalive_max: 3,

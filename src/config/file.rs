@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::settings::{KEYS, SECRET_SECTIONS, Setting, Settings, find, variable};
+use super::settings::{KEYS, LISTS, SECRET_SECTIONS, Setting, Settings, find, variable};
 
 /// Reads a file's text into `settings`; mistakes become complaints.
 pub(super) fn read(text: &str, path: &Path, settings: &mut Settings) {
@@ -66,7 +66,8 @@ fn read_section(
             ));
             continue;
         }
-        match scalar(value.get_ref()) {
+        let is_list = LISTS.contains(&(section, key));
+        match written(value.get_ref(), is_list) {
             Some(text) => {
                 let setting = Setting {
                     text,
@@ -76,12 +77,22 @@ fn read_section(
                 settings.set(section, key, setting);
             }
             None => settings.complain(format!(
-                "{here}: `{section}.{key}` is one text or number, not {} {}",
+                "{here}: `{section}.{key}` is {}, not {} {}",
+                if is_list {
+                    "an array of texts"
+                } else {
+                    "one text or number"
+                },
                 article(value.get_ref().type_str()),
                 value.get_ref().type_str()
             )),
         }
     }
+}
+
+/// A value as text, if it has the shape it should have.
+fn written(value: &DeValue<'_>, is_list: bool) -> Option<String> {
+    if is_list { list(value) } else { scalar(value) }
 }
 
 /// Numbers and texts are the same to us until they get their type.
@@ -93,6 +104,15 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
         return Some(number.as_str().to_owned());
     }
     value.as_bool().map(|yes| yes.to_string())
+}
+
+/// The texts of an array, separated as in the environment. A single text counts as one.
+fn list(value: &DeValue<'_>) -> Option<String> {
+    let Some(array) = value.as_array() else {
+        return scalar(value);
+    };
+    let texts: Option<Vec<&str>> = array.iter().map(|item| item.get_ref().as_str()).collect();
+    texts.map(|texts| texts.join(","))
 }
 
 fn article(noun: &str) -> &'static str {

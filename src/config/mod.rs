@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sallyport_domain::network::Network;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -56,6 +57,14 @@ pub struct Ssh {
     pub banner: Option<String>,
     /// How long a target may take to answer.
     pub target_timeout: Duration,
+    /// May clients use only what an audit finds nothing against?
+    pub strict_algorithms: bool,
+    /// Files of host keys, the one in use first; the one in the data folder without any.
+    pub host_keys: Vec<PathBuf>,
+    /// Public keys of the authorities whose user certificates are accepted.
+    pub user_ca_keys: Vec<String>,
+    /// Where load balancers are that speak the PROXY protocol.
+    pub proxy_protocol_from: Vec<Network>,
 }
 
 /// The HTTPS door.
@@ -155,6 +164,11 @@ impl Config {
                     .text("ssh", "banner")
                     .filter(|banner| !banner.is_empty()),
                 target_timeout: from.span("ssh", "target_timeout", Duration::from_secs(10)),
+                strict_algorithms: from.one_of("ssh", "algorithms", &["strict", "compatible"])
+                    == "strict",
+                host_keys: from.paths("ssh", "host_keys"),
+                user_ca_keys: from.public_keys("ssh", "user_ca_keys"),
+                proxy_protocol_from: from.networks("ssh", "proxy_protocol_from"),
             },
             rdp_listen: from.address("rdp", "listen", 3390),
             api: Api {

@@ -12,7 +12,16 @@ use super::Strings;
 pub(super) const KEYS: &[(&str, &[&str])] = &[
     (
         "ssh",
-        &["listen", "public_address", "banner", "target_timeout"],
+        &[
+            "listen",
+            "public_address",
+            "banner",
+            "target_timeout",
+            "algorithms",
+            "host_keys",
+            "user_ca_keys",
+            "proxy_protocol_from",
+        ],
     ),
     ("rdp", &["listen"]),
     (
@@ -34,6 +43,13 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
         ],
     ),
     ("log", &["filter", "format"]),
+];
+
+/// Keys that hold several values: an array in the file, separated by commas in the environment.
+pub(super) const LISTS: &[(&str, &str)] = &[
+    ("ssh", "host_keys"),
+    ("ssh", "user_ca_keys"),
+    ("ssh", "proxy_protocol_from"),
 ];
 
 /// Sections that exist only as environment variables.

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sallyport_domain::network::Network;
 use zeroize::Zeroizing;
 
 use super::settings::{Setting, Settings};
@@ -33,6 +34,55 @@ impl Settings {
             return None;
         }
         Some(based(&setting, Path::new(&setting.text)))
+    }
+
+    /// Several paths.
+    pub fn paths(&mut self, section: &'static str, key: &'static str) -> Vec<PathBuf> {
+        let setting = self.take(section, key);
+        let based = |setting| parts(setting).map(|part| based(setting, Path::new(part)));
+        setting.iter().flat_map(based).collect()
+    }
+
+    /// Public keys, each given as it is or in a file that holds some.
+    pub fn public_keys(&mut self, section: &'static str, key: &'static str) -> Vec<String> {
+        let mut keys = Vec::new();
+        let Some(setting) = self.take(section, key) else {
+            return keys;
+        };
+        for part in parts(&setting) {
+            // A key has a type and a text; a path to one with a blank in it does not look like that.
+            if part.starts_with("ssh-") || part.starts_with("ecdsa-") || part.starts_with("sk-") {
+                keys.push(part.to_owned());
+                continue;
+            }
+            let path = based(&setting, Path::new(part));
+            match std::fs::read_to_string(&path) {
+                Ok(text) => keys.extend(key_lines(&text)),
+                Err(error) => self.complain(format!(
+                    "{}: `{section}.{key}`: {}: {error}",
+                    setting.origin,
+                    path.display()
+                )),
+            }
+        }
+        keys
+    }
+
+    /// Networks in CIDR notation.
+    pub fn networks(&mut self, section: &'static str, key: &'static str) -> Vec<Network> {
+        let Some(setting) = self.take(section, key) else {
+            return Vec::new();
+        };
+        let mut networks = Vec::new();
+        for part in parts(&setting) {
+            match part.parse() {
+                Ok(network) => networks.push(network),
+                Err(error) => {
+                    self.complain(format!("{}: `{section}.{key}`: {error}", setting.origin))
+                }
+            }
+        }
+        networks
     }
 
     /// `address:port`, on the loopback interface by default.
@@ -207,6 +257,20 @@ impl Settings {
             setting.origin, setting.text
         ));
     }
+}
+
+/// What stands between the commas.
+fn parts(setting: &Setting) -> impl Iterator<Item = &str> {
+    let parts = setting.text.split(',').map(str::trim);
+    parts.filter(|part| !part.is_empty())
+}
+
+/// The lines of a file of public keys that are not comments.
+fn key_lines(text: &str) -> impl Iterator<Item = String> {
+    let lines = text.lines().map(str::trim);
+    lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
 }
 
 fn based(setting: &Setting, path: &Path) -> PathBuf {

@@ -77,6 +77,11 @@ impl DataDir {
         self.path.join("ssh_ca_ed25519_key")
     }
 
+    /// The one that will replace it.
+    pub fn next_host_key(&self) -> PathBuf {
+        self.path.join("ssh_host_ed25519_key.next")
+    }
+
     /// The API's own certificate.
     pub fn certificate(&self) -> PathBuf {
         self.path.join("api-cert.pem")

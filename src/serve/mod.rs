@@ -7,12 +7,16 @@ mod data_dir;
 mod harden;
 mod logging;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sallyport_control_api::ApiConfig;
-use sallyport_proxy::ProxyConfig;
+use sallyport_proxy::config::ClientAlgorithms;
+use sallyport_proxy::{ProxyConfig, host_key};
 use sallyport_store::{Store, VaultKey};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use zeroize::Zeroizing;
+
 use tracing::{debug, info, warn};
 
 use crate::apply;
@@ -112,14 +116,19 @@ pub async fn open_store(config: &Config) -> Result<Store, Failure> {
 }
 
 fn proxy_config(config: &Config, data_dir: &DataDir) -> Result<ProxyConfig, Failure> {
-    let host_key = sallyport_proxy::host_key::load_or_create(&data_dir.host_key())
-        .or_fail("the SSH host key")?;
     let ca_key = ca::load_or_create(data_dir)?;
     Ok(ProxyConfig {
         ssh_listen: config.ssh.listen,
         banner: config.ssh.banner.clone(),
-        host_key,
+        algorithms: if config.ssh.strict_algorithms {
+            ClientAlgorithms::Strict
+        } else {
+            ClientAlgorithms::Compatible
+        },
+        host_keys: host_keys(config, data_dir)?,
         ca_key,
+        user_ca_keys: config.ssh.user_ca_keys.clone(),
+        proxy_protocol_from: config.ssh.proxy_protocol_from.clone(),
         tape_dir: config.tapes.dir.clone(),
         min_free_bytes: config.tapes.min_free,
         node: data_dir.node()?,
@@ -130,6 +139,23 @@ fn proxy_config(config: &Config, data_dir: &DataDir) -> Result<ProxyConfig, Fail
         max_unauthenticated: config.limits.max_unauthenticated,
         keepalive: config.limits.keepalive,
     })
+}
+
+/// The host keys of the configuration; else the one in the data folder, made if it is not there, and
+/// its successor, if there is one.
+fn host_keys(config: &Config, data_dir: &DataDir) -> Result<Vec<Zeroizing<String>>, Failure> {
+    let what = "the SSH host key";
+    let configured = &config.ssh.host_keys;
+    if !configured.is_empty() {
+        let read = |path: &PathBuf| host_key::load(path).or_fail(what);
+        return configured.iter().map(read).collect();
+    }
+    let mut keys = vec![host_key::load_or_create(&data_dir.host_key()).or_fail(what)?];
+    let next = data_dir.next_host_key();
+    if next.exists() {
+        keys.push(host_key::load(&next).or_fail(what)?);
+    }
+    Ok(keys)
 }
 
 async fn start_api(

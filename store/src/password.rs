@@ -1,11 +1,12 @@
 //! Passwords: argon2id, off the async threads, a few at a time.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::{PasswordHash, PasswordHasher, SaltString};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
+use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
@@ -21,12 +22,16 @@ pub(crate) const LONGEST: usize = 1024;
 pub(crate) struct Passwords {
     /// Each hash takes 19 MiB and a core: whoever guesses waits in line, the rest of the program does not.
     turns: Arc<Semaphore>,
+    /// The memory of checks, one for each turn, kept: what a thread frees stays that thread's, and
+    /// there are many threads.
+    memory: Arc<Mutex<Vec<Vec<Block>>>>,
 }
 
 impl Passwords {
     pub(crate) fn new() -> Self {
         Self {
             turns: Arc::new(Semaphore::new(2)),
+            memory: Arc::default(),
         }
     }
 
@@ -37,6 +42,7 @@ impl Passwords {
         hash: Option<String>,
     ) -> Result<bool, StoreError> {
         let password = Zeroizing::new(password.to_owned());
+        let memory = self.memory.clone();
         self.run(move || {
             let hasher = argon2()?;
             let dummy = dummy_hash(&hasher)?;
@@ -44,8 +50,10 @@ impl Passwords {
             let hash = hash.unwrap_or_else(|| dummy.to_owned());
             let parsed = PasswordHash::new(&hash)
                 .map_err(|error| StoreError::damaged("a password hash", error))?;
-            let fits = password.len() <= LONGEST
-                && hasher.verify_password(password.as_bytes(), &parsed).is_ok();
+            let pool = || memory.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut blocks = pool().pop().unwrap_or_default();
+            let fits = password.len() <= LONGEST && is_hash_of(&parsed, &password, &mut blocks);
+            pool().push(blocks);
             Ok(known && fits)
         })
         .await
@@ -82,6 +90,30 @@ fn argon2() -> Result<Argon2<'static>, StoreError> {
     let params = Params::new(memory, passes, lanes, None)
         .map_err(|error| StoreError::Password(error.to_string()))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+/// Is it the hash of this password? In `memory`, which grows to what the hash's own cost demands.
+fn is_hash_of(hash: &PasswordHash<'_>, password: &str, memory: &mut Vec<Block>) -> bool {
+    let mut computed = || {
+        let params = Params::try_from(hash).ok()?;
+        let algorithm = Algorithm::try_from(hash.algorithm).ok()?;
+        let version = Version::try_from(hash.version?).ok()?;
+        let expected = hash.hash?;
+        let mut salt = [0; 64];
+        let salt = hash.salt?.decode_b64(&mut salt).ok()?;
+        let mut output = vec![0; expected.len()];
+        memory.resize(memory.len().max(params.block_count()), Block::default());
+        Argon2::new(algorithm, version, params)
+            .hash_password_into_with_memory(
+                password.as_bytes(),
+                salt,
+                &mut output,
+                memory.as_mut_slice(),
+            )
+            .ok()?;
+        Some(bool::from(expected.as_bytes().ct_eq(&output)))
+    };
+    computed().unwrap_or(false)
 }
 
 fn hash(hasher: &Argon2<'_>, password: &str) -> Result<String, StoreError> {

@@ -116,7 +116,12 @@ fn main() {
         FULL
     };
     let (target, jump) = (Target::shared(), Target::sshd());
-    let gateway = Arc::new(Gateway::start());
+    let gateway = Arc::new(
+        Gateway::builder()
+            // One key exchange for all subjects: what the oldest of them speaks.
+            .env("SALLYPORT_SSH_ALGORITHMS", "compatible")
+            .start(),
+    );
     let mut ways = vec![
         subjects::direct(&target),
         subjects::proxy_jump(&target, &jump),

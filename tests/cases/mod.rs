@@ -1,5 +1,6 @@
 //! The cases, by what they are about.
 
+mod algorithms;
 mod api;
 mod bad_targets;
 mod command_line;
@@ -11,6 +12,7 @@ mod flow;
 mod forwards;
 mod forwards_back;
 mod freeze;
+mod hostility;
 mod jump;
 mod life;
 mod lists;

@@ -254,7 +254,7 @@ fn ids(user: &str) -> (u32, u32) {
 }
 
 /// Makes an Ed25519 key pair at `path` and `path`.pub.
-pub(super) fn keygen(path: &Path) {
+pub fn keygen(path: &Path) {
     let mut keygen = tool("ssh-keygen");
     keygen
         .args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"])

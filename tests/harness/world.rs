@@ -24,6 +24,8 @@ pub struct HostSpec {
     pub secret: Option<&'static str>,
     /// Its scope.
     pub scope: &'static str,
+    /// More about its SSH endpoint, as YAML: `, key: value`.
+    pub ssh: String,
 }
 
 impl HostSpec {
@@ -37,6 +39,7 @@ impl HostSpec {
             profiles: vec!["standard"],
             secret: Some("PW_ACCOUNT"),
             scope: "acme/berlin",
+            ssh: String::new(),
         }
     }
 
@@ -55,6 +58,12 @@ impl HostSpec {
     /// Believed only with this key.
     pub fn pinned(mut self, key: &str) -> Self {
         self.host_keys = format!("[\"{key}\"]");
+        self
+    }
+
+    /// Reached also with these weak algorithms.
+    pub fn legacy(mut self, algorithms: &[&str]) -> Self {
+        self.ssh = format!(", legacy_algorithms: [{}]", algorithms.join(", "));
         self
     }
 
@@ -156,8 +165,8 @@ impl World {
             let _ = writeln!(
                 yaml,
                 "  - {{ name: {}, scope: {}, friendly_name: The {} machine, address: 127.0.0.1, \
-                 ssh: {{ port: {}, host_keys: {} }}, labels: {{ env: test }} }}",
-                host.name, host.scope, host.name, host.port, host.host_keys
+                 ssh: {{ port: {}, host_keys: {}{} }}, labels: {{ env: test }} }}",
+                host.name, host.scope, host.name, host.port, host.host_keys, host.ssh
             );
         }
         self.accounts(&mut yaml);

@@ -127,6 +127,11 @@ pub struct SshEndpoint {
     port: Option<u16>,
     host_keys: Option<HostKeys>,
     on_mismatch: Option<OnMismatch>,
+    /// Weak algorithms the host may be spoken to with, because it has nothing better: `diffie-hellman-group14-sha1`,
+    /// `diffie-hellman-group-exchange-sha1`, `diffie-hellman-group1-sha1`, `ssh-rsa`, `aes256-cbc`, `aes192-cbc`, `aes128-cbc`,
+    /// `3des-cbc`, `hmac-sha1-etm@openssh.com` and `hmac-sha1`.
+    #[schema(example = json!(["ssh-rsa", "aes128-cbc"]))]
+    legacy_algorithms: Option<Vec<String>>,
 }
 
 /// `first-use`, or the public keys that are believed.

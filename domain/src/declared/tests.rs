@@ -21,7 +21,7 @@ fn example() -> Value {
         "applications": [{ "name": "deploy-robot", "scope": "acme", "roles": ["user"], "api_key": { "from_env": "ROBOT_KEY" } }],
         "hosts": [{
             "name": "web-01", "scope": "acme/berlin", "friendly_name": "Web front end", "address": "127.0.0.1", "kind": "server",
-            "ssh": { "port": 2200, "host_keys": "first-use", "on_mismatch": "log-and-allow" },
+            "ssh": { "port": 2200, "host_keys": "first-use", "on_mismatch": "log-and-allow", "legacy_algorithms": ["ssh-rsa", "aes128-cbc"] },
             "rdp": { "port": 3389, "certificate": "first-use" },
             "labels": { "env": "prod", "asset_tag": "A-1001" },
         }],
@@ -76,6 +76,10 @@ fn a_whole_document_is_read() {
     let ssh = read.hosts[0].ssh.as_ref().unwrap();
     assert_eq!((ssh.port, &ssh.host_keys), (2200, &HostKeys::FirstUse));
     assert_eq!(ssh.on_mismatch, OnMismatch::LogAndAllow);
+    assert_eq!(
+        ssh.legacy_algorithms,
+        [LegacyAlgorithm::SshRsa, LegacyAlgorithm::Aes128Cbc]
+    );
     assert_eq!(read.accounts[0].full_name(), "deploy@web-01");
     assert_eq!(read.activities[2].protocol, Protocol::Rdp);
     let standard = &read.connection_profiles[0];

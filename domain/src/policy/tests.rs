@@ -30,6 +30,7 @@ fn host() -> Host {
         port: 22,
         host_keys: HostKeys::FirstUse,
         on_mismatch: OnMismatch::Block,
+        legacy_algorithms: Vec::new(),
     };
     Host {
         name: "web-01".into(),

@@ -1,6 +1,7 @@
 //! Who is it, what does she ask for, and does the policy allow it?
 
 use crate::clock;
+use sallyport_domain::algorithm::Negotiated;
 use sallyport_domain::connect_string::ConnectString;
 use sallyport_domain::declared::Protocol;
 use sallyport_domain::id::SessionId;
@@ -9,6 +10,7 @@ use sallyport_domain::policy::{self, Decision, Request, Snapshot};
 use sallyport_domain::refusal::Refusal;
 use sallyport_store::{Identity, StoreError};
 
+use super::certificate::Vouched;
 use crate::node::Node;
 
 /// Who is at the door, proven.
@@ -16,12 +18,16 @@ use crate::node::Node;
 pub struct Guest {
     /// Who.
     pub identity: Identity,
-    /// How she proved who she is: `password` or `publickey`.
+    /// How she proved who she is: `password`, `publickey` or `certificate`.
     pub method: &'static str,
+    /// The certificate, if it was one.
+    pub certificate: Option<Vouched>,
     /// From which address.
     pub source_ip: String,
     /// With which software.
     pub client: String,
+    /// What her leg agreed on.
+    pub algorithms: Negotiated,
 }
 
 /// Where a session was asked for.
@@ -65,6 +71,19 @@ impl TryFrom<ConnectString> for Wish {
             ticket: None,
             launch_point: LaunchPoint::ConnectString,
         })
+    }
+}
+
+impl Guest {
+    /// What the access log says about her proof, besides the method.
+    pub fn proof(&self) -> String {
+        match &self.certificate {
+            Some(one) => format!(
+                "certificate {}, serial {}, of the authority {}",
+                one.key_id, one.serial, one.authority
+            ),
+            None => String::new(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use sallyport_domain::algorithm::{self, Negotiated};
 use sallyport_domain::declared::RecordingMode;
 use sallyport_domain::event::Event;
 use sallyport_domain::id::{ConnectionId, SessionId};
@@ -69,7 +70,7 @@ pub async fn bring_up(
         tape,
         driver.clone(),
     ));
-    let facts = first_facts(guest, permit, id, host_key, target.cipher(), key_event);
+    let facts = first_facts(guest, permit, id, host_key, target.algorithms(), key_event);
     for event in facts {
         connection.log(event).await.map_err(|lost| {
             tracing::error!(%session, error = %lost, "the new tape cannot be written");
@@ -88,7 +89,7 @@ fn first_facts(
     permit: &Permit,
     connection: ConnectionId,
     host_key: String,
-    cipher: String,
+    algorithms: &Negotiated,
     key_event: Option<Event>,
 ) -> impl Iterator<Item = Event> {
     let host = permit.host();
@@ -98,20 +99,42 @@ fn first_facts(
         connection,
         source_ip: guest.source_ip.clone(),
         client: guest.client.clone(),
+        algorithms: guest.algorithms.clone(),
     };
+    let certificate = guest.certificate.clone().map(|one| Event::CertificateUsed {
+        connection,
+        user: guest.identity.name.clone(),
+        key_id: one.key_id,
+        serial: one.serial,
+        authority: one.authority,
+    });
     let target = Event::TargetConnected {
         connection,
         address,
         host_key,
-        cipher,
+        cipher: algorithms.cipher.clone(),
+        algorithms: algorithms.clone(),
     };
+    let legacy = algorithms.legacy();
+    let legacy = (!legacy.is_empty()).then(|| Event::LegacyAlgorithm {
+        connection,
+        host: host.name.clone(),
+        algorithms: algorithm::names(&legacy),
+    });
     let logged_in = Event::LoggedIn {
         connection,
         account: permit.account().name.clone(),
     };
-    [Some(client), key_event, Some(target), Some(logged_in)]
-        .into_iter()
-        .flatten()
+    [
+        Some(client),
+        certificate,
+        key_event,
+        Some(target),
+        legacy,
+        Some(logged_in),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 fn key_event(verdict: &Verdict, host: &str) -> Option<Event> {

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use russh::client::{self, AuthResult, Handle, KeyboardInteractiveAuthResponse};
-use russh::keys::{HashAlg, PrivateKeyWithHashAlg, decode_secret_key};
+use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, decode_secret_key};
+use sallyport_domain::algorithm::{LegacyAlgorithm, Negotiated};
 use sallyport_domain::event::Event;
 use sallyport_domain::id::SessionId;
 use sallyport_domain::permit::Permit;
@@ -26,7 +27,7 @@ pub struct Reached {
     ends: LegEnds,
     /// Its host key, and how it was judged.
     pub verdict: Verdict,
-    cipher: String,
+    algorithms: Negotiated,
 }
 
 /// Why a target could not be brought up, and what stands in the log about it.
@@ -81,16 +82,18 @@ pub async fn reach(
     let seen = Arc::new(Mutex::new(Seen::default()));
     let key_check = KeyCheck::new(store.clone(), permit.host_id(), endpoint);
     let handler = TargetHandler::new(ends.clone(), key_check, seen.clone());
-    let config = Arc::new(client_config(keepalive));
+    let config = Arc::new(client_config(keepalive, &endpoint.legacy_algorithms));
     let connected = timeout(patience, client::connect_stream(config, wire, handler)).await;
-    let Seen { verdict, cipher } =
-        std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+    let Seen {
+        verdict,
+        algorithms,
+    } = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     match (connected, verdict) {
         (Ok(Ok(handle)), Some(verdict)) => Ok(Reached {
             handle,
             ends,
             verdict,
-            cipher,
+            algorithms,
         }),
         (connected, verdict) => Err(unreached(
             &host.name,
@@ -134,6 +137,9 @@ fn unreached(
                 event: Some(Box::new(event)),
             }
         }
+        (Ok(Some(LegError::Ssh(russh::Error::NoCommonAlgo { kind, theirs, .. }))), _) => {
+            algorithms::nothing_in_common(host, &kind, &theirs).into()
+        }
         (_, Some(Verdict::Unknown(_))) => Refusal::StoreUnavailable.into(),
         (Ok(Some(error)), _) => garbled(leg_words(&error)),
         (Ok(None), _) => garbled("it showed no host key".to_owned()),
@@ -164,8 +170,14 @@ impl Reached {
                     Refusal::StoreUnavailable
                 }
             })?;
-        match timeout(patience, authenticate(&mut self.handle, &account, &secret)).await {
-            Ok(Ok(true)) => Ok(TargetLeg::new(self.handle, self.ends, self.cipher)),
+        let sha1 = permit
+            .host()
+            .ssh
+            .as_ref()
+            .is_some_and(|ssh| ssh.legacy_algorithms.contains(&LegacyAlgorithm::SshRsa));
+        let authenticating = authenticate(&mut self.handle, &account, &secret, sha1);
+        match timeout(patience, authenticating).await {
+            Ok(Ok(true)) => Ok(TargetLeg::new(self.handle, self.ends, self.algorithms)),
             Ok(Ok(false)) => Err(Refusal::TargetRefusedCredential { host, account }.into()),
             Ok(Err(error)) => Err(Refusal::TargetGarbled {
                 host,
@@ -184,6 +196,7 @@ async fn authenticate(
     handle: &mut Handle<TargetHandler>,
     account: &str,
     secret: &OpenedSecret,
+    sha1: bool,
 ) -> Result<bool, russh::Error> {
     match secret.field {
         SecretField::Password => {
@@ -200,22 +213,32 @@ async fn authenticate(
             let Ok(key) = decode_secret_key(&secret.value, None) else {
                 return Ok(false);
             };
-            let hash = if key.algorithm().is_rsa() {
-                handle
-                    .best_supported_rsa_hash()
-                    .await?
-                    .flatten()
-                    .or(Some(HashAlg::Sha256))
-            } else {
-                None
-            };
-            let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
-            Ok(matches!(
-                handle.authenticate_publickey(account, key).await?,
-                AuthResult::Success
-            ))
+            let key = Arc::new(key);
+            if !key.algorithm().is_rsa() {
+                return sign_in(handle, account, key, None).await;
+            }
+            let best = handle.best_supported_rsa_hash().await?.flatten();
+            let hash = best.or(Some(HashAlg::Sha256));
+            if sign_in(handle, account, key.clone(), hash).await? {
+                return Ok(true);
+            }
+            // Hosts too old to say what they take know SHA-1 only.
+            Ok(sha1 && best.is_none() && sign_in(handle, account, key, None).await?)
         }
     }
+}
+
+async fn sign_in(
+    handle: &mut Handle<TargetHandler>,
+    account: &str,
+    key: Arc<PrivateKey>,
+    hash: Option<HashAlg>,
+) -> Result<bool, russh::Error> {
+    let key = PrivateKeyWithHashAlg::new(key, hash);
+    Ok(matches!(
+        handle.authenticate_publickey(account, key).await?,
+        AuthResult::Success
+    ))
 }
 
 /// Many hosts take passwords only this way (RFC 4256): the password answers a single hidden prompt.
@@ -248,12 +271,12 @@ async fn keyboard_interactive(
     }
 }
 
-fn client_config(keepalive: Duration) -> client::Config {
+fn client_config(keepalive: Duration, legacy: &[LegacyAlgorithm]) -> client::Config {
     client::Config {
         window_size: algorithms::WINDOW,
         window_release: russh::WindowRelease::OnConsumption,
         maximum_packet_size: algorithms::PACKET,
-        preferred: algorithms::preferred(),
+        preferred: algorithms::for_targets(legacy),
         keepalive_interval: Some(keepalive),
         keepalive_max: 3,
         ..client::Config::default()

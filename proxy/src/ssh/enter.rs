@@ -44,7 +44,7 @@ pub async fn enter(
         Ok(joined) => (
             LoginOutcome::Accepted,
             String::new(),
-            String::new(),
+            guest.proof(),
             Some(joined.connection.session),
         ),
         Err((refusal, session)) => (

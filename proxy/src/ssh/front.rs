@@ -3,96 +3,52 @@
 //! Runs inside the leg's loop and never waits for a consumer. Only authentication is awaited here,
 //! because until it is decided there is nothing else to do.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use russh::keys::{Certificate, ssh_key};
+use russh::keys::Certificate;
 use russh::server::{
     Auth, ChannelOpenHandle, GlobalReply, Handle, Handler, Msg, PublicKeyOffer, Response, Session,
     VerifiedPublicKey,
 };
 use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Pty, Sig};
-use sallyport_domain::connect_string;
 use sallyport_domain::destination::Endpoint;
-use sallyport_store::{Identity, LoginOutcome, SessionType};
 
-use super::LegError;
-use super::authorise::{Guest, Wish};
 use super::channel::ClientEnd;
+use super::door::Door;
 use super::forward::{Ask, Handed, Wanted};
 use super::inbox::{Item, Request, Start, Stream};
 use super::jump::{self, Known};
 use super::shared::Shared;
-use crate::clock;
+use super::{LegError, algorithms};
 use crate::node::Node;
 
 /// Channels a client may have open at once; OpenSSH's own servers allow 10 sessions.
 const MAX_CHANNELS: usize = 1000;
-/// Variables longer than this are not for a shell.
-const MAX_ENV: usize = 32 << 10;
 
 /// One client.
 pub struct Front {
     node: Arc<Node>,
-    peer: SocketAddr,
     shared: Arc<Shared>,
-    identity: Option<(Identity, &'static str)>,
-    user_name: String,
-    /// Who comes through another connection is known already.
-    known: Option<Known>,
+    door: Door,
 }
 
 impl Front {
     /// A client nobody knows yet.
     pub fn new(node: Arc<Node>, peer: SocketAddr, shared: Arc<Shared>) -> Self {
         Self {
+            door: Door::new(node.clone(), peer),
             node,
-            peer,
             shared,
-            identity: None,
-            user_name: String::new(),
-            known: None,
         }
     }
 
     /// A client inside another one's connection.
     pub fn inner(node: Arc<Node>, known: Known, shared: Arc<Shared>) -> Self {
-        // Nobody is refused for what she shows here, so no address is noted either.
-        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let mut front = Self::new(node, nowhere, shared);
-        front.known = Some(known);
-        front
-    }
-
-    /// Whoever is known is let in, whatever she shows; it is not looked at, nor kept.
-    fn admit_known(&mut self, user_name: &str) -> Option<Auth> {
-        self.known.as_ref()?;
-        self.user_name = user_name.to_owned();
-        Some(Auth::Accept)
-    }
-
-    /// The user in a connect string, also in one that is otherwise malformed: whoever proves to be
-    /// that user is told what is wrong with the rest.
-    fn user_of(user_name: &str) -> &str {
-        user_name.split('+').next().unwrap_or_default()
-    }
-
-    fn decide(&mut self, user_name: &str, found: Option<Identity>, method: &'static str) -> Auth {
-        match found {
-            Some(identity) => {
-                self.user_name = user_name.to_owned();
-                self.identity = Some((identity, method));
-                Auth::Accept
-            }
-            None => {
-                self.node.record_refused_login(
-                    Self::user_of(user_name),
-                    self.peer,
-                    method,
-                    "bad_credentials",
-                );
-                Auth::reject()
-            }
+        Self {
+            door: Door::inside(node.clone(), known),
+            node,
+            shared,
         }
     }
 
@@ -127,7 +83,7 @@ impl Handler for Front {
     type Error = LegError;
 
     async fn auth_none(&mut self, user: &str) -> Result<Auth, LegError> {
-        Ok(self.admit_known(user).unwrap_or_else(Auth::reject))
+        Ok(self.door.nothing(user))
     }
 
     async fn auth_keyboard_interactive<'a>(
@@ -136,30 +92,11 @@ impl Handler for Front {
         _: &str,
         _: Option<Response<'a>>,
     ) -> Result<Auth, LegError> {
-        Ok(self.admit_known(user).unwrap_or_else(Auth::reject))
-    }
-
-    async fn auth_openssh_certificate(
-        &mut self,
-        user: &str,
-        _: &Certificate,
-    ) -> Result<Auth, LegError> {
-        Ok(self.admit_known(user).unwrap_or_else(Auth::reject))
+        Ok(self.door.nothing(user))
     }
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, LegError> {
-        if let Some(auth) = self.admit_known(user) {
-            return Ok(auth);
-        }
-        match self
-            .node
-            .store
-            .authenticate_password(Self::user_of(user), password)
-            .await
-        {
-            Ok(found) => Ok(self.decide(user, found, "password")),
-            Err(error) => Ok(store_failed(&error)),
-        }
+        Ok(self.door.password(user, password).await)
     }
 
     async fn auth_publickey_offered(
@@ -167,15 +104,7 @@ impl Handler for Front {
         user: &str,
         offer: PublicKeyOffer<'_>,
     ) -> Result<Auth, LegError> {
-        if self.known.is_some() {
-            return Ok(Auth::Accept);
-        }
-        // Says no more than the refusal of the signature would: it spares the user a passphrase.
-        match self.identity_of_key(user, offer.public_key).await {
-            Ok(Some(_)) => Ok(Auth::Accept),
-            Ok(None) => Ok(Auth::reject()),
-            Err(error) => Ok(store_failed(&error)),
-        }
+        Ok(self.door.key_offered(user, offer).await)
     }
 
     async fn auth_publickey(
@@ -183,39 +112,45 @@ impl Handler for Front {
         user: &str,
         key: VerifiedPublicKey<'_>,
     ) -> Result<Auth, LegError> {
-        if let Some(auth) = self.admit_known(user) {
-            return Ok(auth);
-        }
-        match self.identity_of_key(user, key.public_key).await {
-            Ok(found) => Ok(self.decide(user, found, "publickey")),
-            Err(error) => Ok(store_failed(&error)),
-        }
+        Ok(self.door.key(user, key.public_key).await)
+    }
+
+    async fn auth_openssh_certificate(
+        &mut self,
+        user: &str,
+        certificate: &Certificate,
+    ) -> Result<Auth, LegError> {
+        Ok(self.door.certificate(user, certificate).await)
+    }
+
+    async fn certificate_rejected(
+        &mut self,
+        user: &str,
+        certificate: &Certificate,
+    ) -> Result<(), LegError> {
+        self.door.certificate_rejected(user, certificate);
+        Ok(())
     }
 
     async fn authentication_banner(&mut self) -> Result<Option<String>, LegError> {
         // Inside a connection it has been shown already.
         let banner = &self.node.config.banner;
-        Ok(banner.clone().filter(|_| self.known.is_none()))
+        Ok(banner.clone().filter(|_| !self.door.is_inside()))
+    }
+
+    async fn kex_done(&mut self, names: &russh::Names) -> Result<(), LegError> {
+        self.door.algorithms = algorithms::negotiated(names);
+        Ok(())
     }
 
     async fn auth_succeeded(&mut self, session: &mut Session) -> Result<(), LegError> {
-        let client = String::from_utf8_lossy(session.remote_sshid()).into_owned();
-        if let Some(known) = &self.known {
-            let (guest, wish) = (known.guest(client), known.wish(&self.user_name));
-            self.shared.admit(self.node.clone(), guest, wish);
-            return Ok(());
-        }
-        let Some((identity, method)) = self.identity.take() else {
+        let Some((guest, wish)) = self.door.guest(session.remote_sshid()) else {
             session.disconnect(Disconnect::AuthCancelledByUser, "no identity", "")?;
             return Ok(());
         };
-        let guest = Guest {
-            identity,
-            method,
-            source_ip: self.peer.ip().to_string(),
-            client,
-        };
-        let wish = connect_string::parse(&self.user_name).and_then(Wish::try_from);
+        if !self.door.is_inside() {
+            session.announce_host_keys()?;
+        }
         self.shared.admit(self.node.clone(), guest, wish);
         Ok(())
     }
@@ -382,8 +317,14 @@ impl Handler for Front {
         value: &str,
         _: &mut Session,
     ) -> Result<(), LegError> {
-        if name.len() + value.len() > MAX_ENV {
-            return self.request(id, Request::Refused("an environment variable of this size"));
+        let bytes = name.len() + value.len();
+        if self
+            .shared
+            .inboxes
+            .get(id)
+            .is_some_and(|inbox| !inbox.admits_env(bytes))
+        {
+            return self.request(id, Request::Refused("so large an environment"));
         }
         self.request(id, Request::Env(name.to_owned(), value.to_owned()))
     }
@@ -485,47 +426,5 @@ impl Front {
             }
             None => reply.reject(ChannelOpenFailure::ResourceShortage).await,
         }
-    }
-
-    async fn identity_of_key(
-        &self,
-        user: &str,
-        key: &ssh_key::PublicKey,
-    ) -> Result<Option<Identity>, sallyport_store::StoreError> {
-        let bare = ssh_key::PublicKey::new(key.key_data().clone(), "");
-        match bare.to_openssh() {
-            Ok(line) => {
-                self.node
-                    .store
-                    .authenticate_key(Self::user_of(user), line.trim())
-                    .await
-            }
-            Err(_) => Ok(None),
-        }
-    }
-}
-
-fn store_failed(error: &sallyport_store::StoreError) -> Auth {
-    tracing::error!(%error, "cannot authenticate: the database does not answer");
-    Auth::reject()
-}
-
-/// An attempt that did not prove who it is.
-pub fn refused_login(
-    user: &str,
-    peer: SocketAddr,
-    method: &str,
-    code: &str,
-) -> sallyport_store::Login {
-    sallyport_store::Login {
-        at: clock::now(),
-        kind: SessionType::PamSsh,
-        user: crate::notice::printable(user).chars().take(256).collect(),
-        source_ip: peer.ip().to_string(),
-        method: method.to_owned(),
-        outcome: LoginOutcome::Refused,
-        code: code.to_owned(),
-        text: "unknown user, or wrong password or key".to_owned(),
-        session: None,
     }
 }

@@ -128,6 +128,10 @@ pub struct Overflow;
 
 /// Requests and answers that may wait.
 const MAX_ITEMS: usize = 512;
+/// Environment variables a channel may ask for.
+const MAX_ENV: usize = 256;
+/// The same in bytes, names and values together: what Linux lets one variable have.
+const MAX_ENV_BYTES: usize = 128 << 10;
 /// Packets are joined up to this many bytes.
 const JOIN_BYTES: usize = 128 * 1024;
 
@@ -135,6 +139,8 @@ const JOIN_BYTES: usize = 128 * 1024;
 struct Queue {
     items: VecDeque<Slot>,
     closed: bool,
+    /// Environment variables asked for so far, and their bytes.
+    environment: (usize, usize),
 }
 
 #[derive(Debug)]
@@ -202,6 +208,18 @@ impl Inbox {
         }
         drop(queue);
         self.filled.notify_one();
+    }
+
+    /// One more environment variable of so many bytes. Within what a channel may ask for?
+    pub fn admits_env(&self, bytes: usize) -> bool {
+        let mut queue = self.queue();
+        let (count, total) = queue.environment;
+        let (count, total) = (count + 1, total.saturating_add(bytes));
+        if count > MAX_ENV || total > MAX_ENV_BYTES {
+            return false;
+        }
+        queue.environment = (count, total);
+        true
     }
 
     /// The leg or the channel is gone: after what is in it, [`Inbox::recv`] answers `None`.
@@ -278,6 +296,16 @@ mod tests {
                 .unwrap();
         }
         assert!(inbox.push(Item::Eof).is_err());
+    }
+
+    #[test]
+    fn the_environment_is_bounded_in_number_and_in_bytes() {
+        let many = Inbox::default();
+        assert_eq!((0..1000).filter(|_| many.admits_env(8)).count(), MAX_ENV);
+        let large = Inbox::default();
+        assert!(large.admits_env(MAX_ENV_BYTES));
+        assert!(!large.admits_env(1));
+        assert!(!Inbox::default().admits_env(usize::MAX));
     }
 
     #[test]

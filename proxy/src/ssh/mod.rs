@@ -9,9 +9,11 @@ pub mod algorithms;
 mod authorise;
 mod bring_up;
 mod bulk;
+pub mod certificate;
 mod channel;
 mod channel_stream;
 mod dial;
+mod door;
 mod enter;
 mod files;
 mod find_session;
@@ -32,7 +34,6 @@ mod target;
 mod terminal;
 mod wind_up;
 
-pub use front::refused_login;
 pub use supervise::serve;
 
 /// What ends a leg.

@@ -22,9 +22,11 @@ use super::front::Front;
 use super::inboxes::LeftOpen;
 use super::shared::{Entered, LINGER, Shared, Standing};
 use super::wind_up::wind_up;
+use crate::admission::Place;
 use crate::connection::Connection;
-use crate::node::{Node, Unauthenticated};
+use crate::node::Node;
 use crate::notice;
+use crate::origin::origin;
 use crate::wire::{Pace, Wire};
 
 /// How long a client has to take its farewell before its socket is reset.
@@ -35,8 +37,15 @@ const FAREWELL_BEHIND_OUTPUT: Duration = Duration::from_millis(500);
 const READING: Duration = Duration::from_millis(100);
 
 /// Serves one client that has just been accepted.
-pub async fn serve(node: Arc<Node>, tcp: TcpStream, peer: SocketAddr) {
+pub async fn serve(node: Arc<Node>, mut tcp: TcpStream, peer: SocketAddr) {
     let cut = node.cut.child_token();
+    let balancers = &node.config.proxy_protocol_from;
+    let peer = match origin(&mut tcp, peer, balancers).await {
+        Ok(peer) => peer,
+        Err(error) => {
+            return tracing::warn!(%peer, %error, "a load balancer's connection is not served");
+        }
+    };
     let Some(unauthenticated) = node.admit_unauthenticated(peer) else {
         return;
     };
@@ -69,7 +78,7 @@ pub async fn attend<S>(
     pace: Pace,
     shared: Arc<Shared>,
     front: Front,
-    place: Option<Unauthenticated>,
+    place: Option<Place>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

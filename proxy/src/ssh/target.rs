@@ -4,16 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use russh::client::{self, ChannelOpenHandle, Handle, Msg};
 use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Sig};
+use sallyport_domain::algorithm::Negotiated;
 use sallyport_domain::destination::Endpoint;
 use sallyport_domain::permit::{Listening, Opening};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 
-use super::LegError;
 use super::forward::{Expected, Opened, Service, TargetOpen};
 use super::host_keys::{KeyCheck, Verdict};
 use super::inbox::{Inbox, Item, Stream};
 use super::inboxes::Inboxes;
+use super::{LegError, algorithms};
 
 /// Channels that the target opened and nobody has looked at yet.
 const OPENS: usize = 64;
@@ -22,7 +23,7 @@ const OPENS: usize = 64;
 pub struct TargetLeg {
     handle: Handle<TargetHandler>,
     ends: LegEnds,
-    cipher: String,
+    algorithms: Negotiated,
     /// What it may open.
     pub expected: Expected,
 }
@@ -63,18 +64,22 @@ impl Default for LegEnds {
 }
 
 impl TargetLeg {
-    pub(super) fn new(handle: Handle<TargetHandler>, ends: LegEnds, cipher: String) -> Self {
+    pub(super) fn new(
+        handle: Handle<TargetHandler>,
+        ends: LegEnds,
+        algorithms: Negotiated,
+    ) -> Self {
         Self {
             handle,
             ends,
-            cipher,
+            algorithms,
             expected: Expected::default(),
         }
     }
 
-    /// The cipher of the leg.
-    pub fn cipher(&self) -> String {
-        self.cipher.clone()
+    /// What the leg agreed on.
+    pub fn algorithms(&self) -> &Negotiated {
+        &self.algorithms
     }
 
     /// Opens a session channel.
@@ -181,8 +186,8 @@ pub struct TargetHandler {
 pub struct Seen {
     /// How the host key was judged.
     pub verdict: Option<Verdict>,
-    /// The cipher agreed on.
-    pub cipher: String,
+    /// What was agreed on.
+    pub algorithms: Negotiated,
 }
 
 impl TargetHandler {
@@ -266,7 +271,7 @@ impl client::Handler for TargetHandler {
         self.seen
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .cipher = names.cipher.as_ref().to_owned();
+            .algorithms = algorithms::negotiated(names);
         Ok(())
     }
 

@@ -89,7 +89,10 @@ impl Ways {
 
     /// To a target of one's own.
     fn to(target: Arc<Target>) -> Self {
-        let gateway = Gateway::around(target.clone()).start();
+        let gateway = Gateway::around(target.clone())
+            // What clients ask for by name is theirs to have here.
+            .env("SALLYPORT_SSH_ALGORITHMS", "compatible")
+            .start();
         let way = |name, ssh| Way {
             name,
             ssh,

@@ -1,5 +1,6 @@
 //! Who comes through another connection: known already, and on the way to one host.
 
+use sallyport_domain::algorithm::Negotiated;
 use sallyport_domain::connect_string::{self, InnerName};
 use sallyport_domain::declared::Host;
 use sallyport_domain::refusal::Refusal;
@@ -18,10 +19,11 @@ impl Known {
         Self { guest, host }
     }
 
-    /// Her, with the software that speaks inside.
-    pub fn guest(&self, client: String) -> Guest {
+    /// Her, with the software that speaks inside and what it agreed on there.
+    pub fn guest(&self, client: String, algorithms: Negotiated) -> Guest {
         Guest {
             client,
+            algorithms,
             ..self.guest.clone()
         }
     }
