@@ -103,7 +103,7 @@ Sections and keys:
   [api]    listen, certificate, private_key, token_lifetime
   [store]  url
   [tapes]  url, min_free
-  [serve]  apply, data_dir, grace, node_name
+  [serve]  apply, data_dir, grace, node_name, gateway_group
   [limits] login_grace, lobby_idle, max_unauthenticated, keepalive
   [log]    filter (also SALLYPORT_LOG), format (text or json)
 Secrets come from the environment only: SALLYPORT_VAULT_KEY, SALLYPORT_ADMIN_PASSWORD.";
@@ -155,6 +155,7 @@ pub enum Sessions {
         id: String,
     },
     /// Show a session's log
+    #[command(visible_alias = "log")]
     Events {
         /// The session's id
         id: String,

@@ -80,6 +80,7 @@ impl From<Refusal> for Problem {
             | Refusal::NoSuchActivity { .. }
             | Refusal::NoSuchAccount { .. }
             | Refusal::NoSuchPolicy { .. }
+            | Refusal::NothingToReach
             | Refusal::RightMissing { .. }
             | Refusal::DestinationNotAllowed { .. }
             | Refusal::ListenNotAllowed { .. }

@@ -243,6 +243,7 @@ async fn record(
         },
         code: code.to_owned(),
         text: text.to_owned(),
+        service_provider: "console".to_owned(),
         session: None,
     };
     Ok(api.store.record_login(&login).await?)

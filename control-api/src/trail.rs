@@ -52,6 +52,7 @@ pub static ACCESS_LOG: Listing = Listing {
         "outcome",
         "code",
         "text",
+        "service_provider",
         "session",
     ],
     filters: &["user", "type", "outcome", "session"],

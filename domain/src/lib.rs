@@ -14,6 +14,7 @@ pub mod declared;
 pub mod destination;
 pub mod event;
 pub mod id;
+pub mod launch_point;
 pub mod network;
 pub mod openssh;
 pub mod permit;

@@ -11,6 +11,10 @@ use crate::permit::Permit;
 use crate::refusal::Refusal;
 use crate::right::Right;
 
+mod offers;
+
+pub use offers::{Offer, Survey, SurveyedHost, offers};
+
 /// Everything the decision depends on, read from the store at one instant.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
@@ -123,9 +127,21 @@ fn no_policy(request: &Request) -> Refusal {
 
 /// Every way this user has to this host over this protocol, in the order of the policies.
 fn ways<'a>(snapshot: &'a Snapshot, host: &Host, protocol: Protocol) -> Vec<Way<'a>> {
+    let policies = snapshot.policies.iter();
+    let named = policies.map(|policy| (policy, policy.hosts.contains(&host.name)));
+    ways_by(snapshot, named, host, protocol)
+}
+
+/// The same, of policies with each of which goes whether it names the host.
+fn ways_by<'a>(
+    snapshot: &'a Snapshot,
+    policies: impl Iterator<Item = (&'a AccessPolicy, bool)>,
+    host: &Host,
+    protocol: Protocol,
+) -> Vec<Way<'a>> {
     let mut ways: Vec<Way<'a>> = Vec::new();
-    for policy in &snapshot.policies {
-        if !names_subject(policy, snapshot) || !reaches(policy, host) {
+    for (policy, by_name) in policies {
+        if !names_subject(policy, snapshot) || !reaches(policy, host, by_name) {
             continue;
         }
         let activities = policy
@@ -159,8 +175,7 @@ fn names_subject(policy: &AccessPolicy, snapshot: &Snapshot) -> bool {
 }
 
 /// No labels in the policy select no host, rather than every host.
-fn reaches(policy: &AccessPolicy, host: &Host) -> bool {
-    let by_name = policy.hosts.contains(&host.name);
+fn reaches(policy: &AccessPolicy, host: &Host, by_name: bool) -> bool {
     let by_labels = !policy.host_labels.is_empty()
         && policy
             .host_labels
@@ -352,11 +367,7 @@ fn permit(
     if requires(profile, Requirement::Ticket) && is_blank(request.ticket.as_deref()) {
         return Err(Refusal::TicketRequired);
     }
-    let served = match request.protocol {
-        Protocol::Ssh => host.ssh.is_some(),
-        Protocol::Rdp => host.rdp.is_some(),
-    };
-    if !served {
+    if !serves(host, request.protocol) {
         let (host, protocol) = (host.name.clone(), request.protocol.as_str());
         return Err(Refusal::ProtocolNotServed { host, protocol });
     }
@@ -383,6 +394,13 @@ fn rights(activity: &Activity) -> BTreeSet<Right> {
         rights.extend(directions);
     }
     rights
+}
+
+fn serves(host: &Host, protocol: Protocol) -> bool {
+    match protocol {
+        Protocol::Ssh => host.ssh.is_some(),
+        Protocol::Rdp => host.rdp.is_some(),
+    }
 }
 
 fn requires(profile: &ConnectionProfile, requirement: Requirement) -> bool {

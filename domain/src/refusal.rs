@@ -28,9 +28,14 @@ pub enum Refusal {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// No host was named, and there is no menu here.
-    #[error("name a host: ssh 'user+host@gateway'")]
+    /// No host was named where one is needed.
+    #[error(
+        "name a host: ssh 'user+host@gateway'. `ssh user@gateway ls` lists those you may reach, `ssh user@gateway` is a menu of them"
+    )]
     NoHostNamed,
+    /// No access policy lets this user do anything anywhere.
+    #[error("no access policy lets you reach any host; ask an administrator for access")]
+    NothingToReach,
     /// The user is locked.
     #[error("your account is locked; ask an administrator to unlock it")]
     UserLocked,
@@ -250,6 +255,7 @@ impl Refusal {
             Self::BadConnectString { .. } => "bad_connect_string",
             Self::BadInnerName { .. } => "bad_inner_name",
             Self::NoHostNamed => "no_host_named",
+            Self::NothingToReach => "nothing_to_reach",
             Self::UserLocked => "user_locked",
             Self::HostBarred { .. } => "host_barred",
             Self::NoPolicy { .. } => "no_policy",

@@ -33,6 +33,8 @@ pub struct ProxyConfig {
     pub node: NodeId,
     /// Its name for people.
     pub node_name: String,
+    /// The group of gateways it belongs to; may be empty.
+    pub gateway_group: String,
     /// How long a target may take to answer and to let us in.
     pub target_timeout: Duration,
     /// How long a client may take to authenticate.
@@ -70,6 +72,7 @@ impl Default for ProxyConfig {
             min_free_bytes: 64 << 20,
             node: NodeId::from(uuid::Uuid::nil()),
             node_name: "sallyport".to_owned(),
+            gateway_group: String::new(),
             target_timeout: Duration::from_secs(10),
             login_grace: Duration::from_secs(120),
             lobby_idle: Duration::from_secs(300),

@@ -127,7 +127,12 @@ pub async fn start(config: ProxyConfig, store: Store) -> Result<RunningProxy, Pr
     let ca = HostCa::new(&config.ca_key)?;
     let authorities = Authorities::parse(&config.user_ca_keys).map_err(ProxyError::Authority)?;
     store
-        .register_node(config.node, &config.node_name, clock::now())
+        .register_node(
+            config.node,
+            &config.node_name,
+            &config.gateway_group,
+            clock::now(),
+        )
         .await?;
     let (logins, entries) = mpsc::channel(LOGINS);
     let node = Arc::new(Node {

@@ -109,6 +109,8 @@ pub struct Serve {
     pub grace: Duration,
     /// This node's name in logs and lists.
     pub node_name: String,
+    /// The group of gateways it belongs to, by place or purpose; may be empty.
+    pub gateway_group: String,
 }
 
 /// What is logged and how.
@@ -196,6 +198,7 @@ impl Config {
                     .text("serve", "node_name")
                     .filter(|name| !name.is_empty())
                     .unwrap_or_else(host_name),
+                gateway_group: from.text("serve", "gateway_group").unwrap_or_default(),
             },
             log: Log {
                 filter: from

@@ -32,7 +32,10 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("tapes", &["url", "min_free"]),
     ("vault", &["key"]),
     ("admin", &["password"]),
-    ("serve", &["apply", "data_dir", "grace", "node_name"]),
+    (
+        "serve",
+        &["apply", "data_dir", "gateway_group", "grace", "node_name"],
+    ),
     (
         "limits",
         &[

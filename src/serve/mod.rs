@@ -133,6 +133,7 @@ fn proxy_config(config: &Config, data_dir: &DataDir) -> Result<ProxyConfig, Fail
         min_free_bytes: config.tapes.min_free,
         node: data_dir.node()?,
         node_name: config.serve.node_name.clone(),
+        gateway_group: config.serve.gateway_group.clone(),
         target_timeout: config.ssh.target_timeout,
         login_grace: config.limits.login_grace,
         lobby_idle: config.limits.lobby_idle,

@@ -22,6 +22,7 @@ mod query;
 mod secret;
 mod session;
 mod sql;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -54,6 +54,8 @@ pub struct Login {
     pub code: String,
     /// The full reason.
     pub text: String,
+    /// What it was for: `console`, or the host that was asked for; empty if none was named.
+    pub service_provider: String,
     /// The session it led to.
     pub session: Option<SessionId>,
 }
@@ -80,11 +82,15 @@ pub struct LoginRow {
     pub code: String,
     /// The full reason.
     pub text: String,
+    /// What it was for: `console`, or the host that was asked for; empty if none was named.
+    pub service_provider: String,
     /// The session it led to.
     pub session: Option<SessionId>,
 }
 
-const COLUMNS: &str = "id, at, kind, user_name, source_ip, method, outcome, code, text, session_id";
+const COLUMNS: &str =
+    "id, at, kind, user_name, source_ip, method, outcome, code, text, service_provider,
+    session_id";
 
 const SORT: &[SortKey] = &[
     SortKey {
@@ -115,6 +121,10 @@ const SORT: &[SortKey] = &[
         name: "code",
         sql: "code",
     },
+    SortKey {
+        name: "service_provider",
+        sql: "service_provider",
+    },
 ];
 
 impl Store {
@@ -130,14 +140,16 @@ impl Store {
             login.outcome.as_str(),
             &login.code,
             &login.text,
+            &login.service_provider,
         ];
         let search = clean(&search.join("\n").to_lowercase()).into_owned();
         let mut tx = self.begin().await?;
         sqlx::query(
-            "INSERT INTO login (id, at, kind, user_name, scope, source_ip, method, outcome, code, text, session_id, search)
+            "INSERT INTO login (id, at, kind, user_name, scope, source_ip, method, outcome, code, text, session_id, search,
+                service_provider)
              VALUES ($1, $2, $3, $4,
                 COALESCE((SELECT scope FROM noun WHERE kind IN ('user', 'application') AND key = $4 LIMIT 1), ''),
-                $5, $6, $7, $8, $9, $10, $11)",
+                $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(Uuid::now_v7().to_string())
         .bind(micros(login.at))
@@ -150,6 +162,7 @@ impl Store {
         .bind(clean(&login.text).into_owned())
         .bind(login.session.map(|id| id.to_string()))
         .bind(search)
+        .bind(clean(&login.service_provider).into_owned())
         .execute(&mut *tx)
         .await?;
         self.commit(tx, &[]).await
@@ -225,6 +238,7 @@ fn read(row: &AnyRow) -> Result<LoginRow, StoreError> {
         outcome: row.word("outcome")?,
         code: row.text("code")?,
         text: row.text("text")?,
+        service_provider: row.text("service_provider")?,
         session: row.parsed_or_null("session_id")?,
     })
 }

@@ -14,11 +14,18 @@ struct Step {
 }
 
 /// Every step, in order. See `migrations/README.md`.
-const STEPS: &[Step] = &[Step {
-    version: 1,
-    sqlite: include_str!("../../migrations/sqlite/0001_initial.sql"),
-    postgres: include_str!("../../migrations/postgres/0001_initial.sql"),
-}];
+const STEPS: &[Step] = &[
+    Step {
+        version: 1,
+        sqlite: include_str!("../../migrations/sqlite/0001_initial.sql"),
+        postgres: include_str!("../../migrations/postgres/0001_initial.sql"),
+    },
+    Step {
+        version: 2,
+        sqlite: include_str!("../../migrations/sqlite/0002_where_from.sql"),
+        postgres: include_str!("../../migrations/postgres/0002_where_from.sql"),
+    },
+];
 
 /// Applies the missing steps in one transaction. Of several nodes that start at once one does it, the others wait.
 pub(crate) async fn migrate(pool: &AnyPool, dialect: Dialect) -> Result<(), StoreError> {

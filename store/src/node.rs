@@ -5,24 +5,26 @@ use sallyport_domain::id::NodeId;
 
 use crate::error::StoreError;
 use crate::open::Store;
-use crate::sql::micros;
+use crate::sql::{clean, micros};
 
 impl Store {
-    /// A gateway starts.
+    /// A gateway starts; `group` may be empty.
     pub async fn register_node(
         &self,
         node: NodeId,
         name: &str,
+        group: &str,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         sqlx::query(
-            "INSERT INTO node (id, name, started_at, seen_at) VALUES ($1, $2, $3, $3)
-             ON CONFLICT (id) DO UPDATE SET name = $2, started_at = $3, seen_at = $3",
+            "INSERT INTO node (id, name, gateway_group, started_at, seen_at) VALUES ($1, $2, $4, $3, $3)
+             ON CONFLICT (id) DO UPDATE SET name = $2, gateway_group = $4, started_at = $3, seen_at = $3",
         )
         .bind(node.to_string())
-        .bind(name)
+        .bind(clean(name).into_owned())
         .bind(micros(now))
+        .bind(clean(group).into_owned())
         .execute(&mut *tx)
         .await?;
         self.commit(tx, &[]).await

@@ -25,27 +25,8 @@ impl Store {
     /// Everything the decision about `user` on `host` depends on. The host is found by its name or
     /// its friendly name, in any case.
     pub async fn policy_snapshot(&self, user: &str, host: &str) -> Result<Snapshot, StoreError> {
-        let user = clean(user);
         let mut tx = self.snapshot().await?;
-        let mut snapshot = Snapshot {
-            user: user.clone().into_owned(),
-            ..Snapshot::default()
-        };
-        let who = sqlx::query(
-            "SELECT id, kind, locked FROM noun WHERE kind IN ('user', 'application') AND key = $1 ORDER BY kind DESC",
-        )
-        .bind(user.as_ref())
-        .fetch_optional(&mut *tx)
-        .await?;
-        let user_id = match &who {
-            Some(row) => {
-                snapshot.is_application = row.text("kind")? == NounKind::Application.as_str();
-                snapshot.user_locked = row.flag("locked")?;
-                row.text("id")?
-            }
-            None => String::new(),
-        };
-        snapshot.groups = groups(&mut tx, &user_id).await?;
+        let (user_id, mut snapshot) = subject(&mut tx, user).await?;
         if let Some((id, found)) = find_host(&mut tx, host).await? {
             snapshot.host_barred = barred(&mut tx, &user_id, id).await?;
             snapshot.accounts = accounts(&mut tx, id).await?;
@@ -145,6 +126,31 @@ impl Store {
     }
 }
 
+/// Who it is: the user's id, empty for a stranger, and a snapshot with nothing else in it yet.
+pub(crate) async fn subject(tx: &mut Tx, user: &str) -> Result<(String, Snapshot), StoreError> {
+    let user = clean(user);
+    let mut snapshot = Snapshot {
+        user: user.clone().into_owned(),
+        ..Snapshot::default()
+    };
+    let who = sqlx::query(
+        "SELECT id, kind, locked FROM noun WHERE kind IN ('user', 'application') AND key = $1 ORDER BY kind DESC",
+    )
+    .bind(user.as_ref())
+    .fetch_optional(&mut **tx)
+    .await?;
+    let id = match &who {
+        Some(row) => {
+            snapshot.is_application = row.text("kind")? == NounKind::Application.as_str();
+            snapshot.user_locked = row.flag("locked")?;
+            row.text("id")?
+        }
+        None => String::new(),
+    };
+    snapshot.groups = groups(tx, &id).await?;
+    Ok((id, snapshot))
+}
+
 async fn groups(tx: &mut Tx, user: &str) -> Result<Vec<String>, StoreError> {
     let rows = sqlx::query(
         "SELECT n.name AS name FROM noun_link l JOIN noun n ON n.id = l.noun_id
@@ -223,7 +229,7 @@ async fn accounts(tx: &mut Tx, host: NounId) -> Result<Vec<(NounId, Account, boo
 }
 
 /// Every policy, activity and profile.
-async fn vocabulary(tx: &mut Tx, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+pub(crate) async fn vocabulary(tx: &mut Tx, snapshot: &mut Snapshot) -> Result<(), StoreError> {
     let rows = sqlx::query(
         "SELECT kind, name, doc FROM noun WHERE kind IN ('access-policy', 'activity', 'connection-profile')
          ORDER BY kind, name",

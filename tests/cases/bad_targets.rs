@@ -52,6 +52,50 @@ fn the_first_key_is_pinned_and_another_one_is_blocked() {
 }
 
 #[test]
+fn a_changed_key_is_blocked_logged_or_let_pass_as_declared() {
+    let target = Target::shared();
+    let rules = [
+        ("block", None),
+        ("log-and-allow", Some(true)),
+        ("allow", Some(false)),
+    ];
+    let mut gateway = Gateway::builder();
+    for (rule, _) in rules {
+        let mut host = HostSpec::new(rule, target.port()).pinned(&target.other_key());
+        host.host_keys.push_str(&format!(", on_mismatch: {rule}"));
+        gateway = gateway.host(host);
+    }
+    let gateway = gateway.start();
+    let admin = gateway.api("bob");
+    for (rule, allowed) in rules {
+        let done = gateway.ssh(&format!("alice+{rule}")).exec("echo in");
+        assert_eq!(
+            done.text(),
+            if allowed.is_some() { "in\n" } else { "" },
+            "{}",
+            done.all()
+        );
+        let status = if allowed.is_some() {
+            "Completed"
+        } else {
+            "Failed"
+        };
+        let session = gateway.session_with(&admin, rule, status);
+        let log = events(&admin, text(&session, "id"));
+        let logged = log
+            .iter()
+            .find(|event| event["kind"] == "host_key.mismatch");
+        let said = logged.map(|event| event["detail"]["allowed"] == true);
+        let expected = match allowed {
+            None => Some(false),
+            Some(true) => Some(true),
+            Some(false) => None,
+        };
+        assert_eq!(said, expected, "{rule}: {log:#?}");
+    }
+}
+
+#[test]
 fn a_given_key_is_the_only_one_believed() {
     let target = Target::shared();
     let gateway = Gateway::builder()

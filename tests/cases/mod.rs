@@ -16,6 +16,7 @@ mod hostility;
 mod jump;
 mod life;
 mod lists;
+mod menu;
 mod planted_secrets;
 mod recordings;
 mod storage;

@@ -72,12 +72,16 @@ pub struct Session {
     scope: String,
     login_account: String,
     account_id: Uuid,
+    #[schema(example = "/api/v1/accounts/deploy@web-01")]
+    account_link: String,
     host: String,
     host_id: Uuid,
     target_address: String,
     target_port: u16,
     #[schema(example = "ssh://deploy@10.0.0.5:22")]
     service_url: String,
+    /// The host's name.
+    service_provider: String,
     source_ip: String,
     client: String,
     activity: String,
@@ -103,6 +107,11 @@ pub struct Session {
     deadline_reason: Option<String>,
     extensions_used: u32,
     node: Option<Uuid>,
+    node_name: String,
+    gateway_group: String,
+    /// `connect-string`, `menu`, `proxy-jump`, `api`, or the id the caller of the API gave.
+    launch_point_id: String,
+    launch_point_name: String,
 }
 
 /// A session just asked for, and how to enter it.
@@ -264,5 +273,7 @@ pub struct LoginEntry {
     outcome: String,
     code: String,
     text: String,
+    /// `console`, or the host that was asked for.
+    service_provider: String,
     session: Option<Uuid>,
 }

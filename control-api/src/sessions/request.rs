@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use sallyport_domain::declared::Protocol;
 use sallyport_domain::event::Event;
 use sallyport_domain::id::SessionId;
+use sallyport_domain::launch_point::LaunchPoint;
 use sallyport_domain::permit::Permit;
 use sallyport_domain::policy::{self, Decision};
 use sallyport_domain::refusal::Refusal;
@@ -59,6 +60,21 @@ pub struct SessionRequest {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     protocol: Option<Protocol>,
+    /// The page or bookmark it is asked for from; `api` without one.
+    #[serde(default)]
+    launch_point: Option<LaunchPointBody>,
+}
+
+/// Where a session is started from, as the caller calls it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LaunchPointBody {
+    /// The caller's own id of it.
+    #[schema(example = "bookmark-17")]
+    id: String,
+    /// For people.
+    #[serde(default)]
+    name: String,
 }
 
 /// The session, and how to enter it.
@@ -77,13 +93,15 @@ pub async fn request(
     body: Body<SessionRequest>,
 ) -> Result<Response, Problem> {
     caller.require(Act::UseSessions)?;
-    let request = readable(body.read()?)?;
+    let mut body = body.read()?;
+    let launch_point = launch_point(body.launch_point.take())?;
+    let request = readable(body)?;
     let permit = match allowed(&api, &caller, &request).await? {
         Ok(permit) => permit,
-        Err(refusal) => return Err(on_record(&api, &caller, refusal).await?),
+        Err(refusal) => return Err(on_record(&api, &caller, refusal, &request.host).await?),
     };
     let now = api.now();
-    let new = new_session(&caller, &request, &permit, now)?;
+    let new = new_session(&caller, &request, &permit, launch_point, now)?;
     api.store
         .insert_session(&new, &first_events(&caller, &permit, now))
         .await?;
@@ -105,6 +123,33 @@ pub async fn request(
         Json(Requested { session, ssh }),
     )
         .into_response())
+}
+
+/// Longest id or name of a launch point, in bytes.
+const LAUNCH_POINT: usize = 255;
+
+fn launch_point(body: Option<LaunchPointBody>) -> Result<LaunchPoint, Problem> {
+    let Some(LaunchPointBody { id, name }) = body else {
+        return Ok(LaunchPoint::Api);
+    };
+    let id = printable("launch_point.id", &id)?;
+    let name = printable("launch_point.name", &name)?;
+    if id.is_empty() || id.len() > LAUNCH_POINT || name.len() > LAUNCH_POINT {
+        let told = "`launch_point` needs an `id`; id and name have at most 255 bytes";
+        return Err(Problem::unprocessable(told));
+    }
+    match LaunchPoint::of(id, name) {
+        named @ LaunchPoint::Named { .. } => Ok(named),
+        LaunchPoint::Api => Ok(LaunchPoint::Api),
+        // Nobody who came by the API came by these.
+        ours @ (LaunchPoint::ConnectString | LaunchPoint::Menu | LaunchPoint::ProxyJump) => {
+            let told = format!(
+                "`launch_point.id` may not be `{}`: choose an id of your own",
+                ours.id()
+            );
+            Err(Problem::unprocessable(told))
+        }
+    }
 }
 
 /// What was asked, as the policy reads it; notes may end up on somebody's terminal.
@@ -145,7 +190,12 @@ async fn allowed(
 }
 
 /// A refusal belongs into the access log like one at the door.
-async fn on_record(api: &Api, caller: &Caller, refusal: Refusal) -> Result<Problem, Problem> {
+async fn on_record(
+    api: &Api,
+    caller: &Caller,
+    refusal: Refusal,
+    host: &str,
+) -> Result<Problem, Problem> {
     let login = Login {
         at: api.now(),
         kind: SessionType::PamSsh,
@@ -155,6 +205,7 @@ async fn on_record(api: &Api, caller: &Caller, refusal: Refusal) -> Result<Probl
         outcome: LoginOutcome::Refused,
         code: refusal.code().to_owned(),
         text: refusal.to_string(),
+        service_provider: host.to_owned(),
         session: None,
     };
     api.store.record_login(&login).await?;
@@ -165,6 +216,7 @@ fn new_session(
     caller: &Caller,
     request: &policy::Request,
     permit: &Permit,
+    launch_point: LaunchPoint,
     now: DateTime<Utc>,
 ) -> Result<NewSession, Problem> {
     let (host, profile) = (permit.host(), permit.profile());
@@ -182,6 +234,7 @@ fn new_session(
     Ok(NewSession {
         id,
         origin: Origin::Api,
+        launch_point,
         kind: SessionType::PamSsh,
         user: who.name.clone(),
         first_name: who.first_name.clone(),

@@ -59,6 +59,12 @@ pub static SESSIONS: Listing = Listing {
         "host_id",
         "account_id",
         "node",
+        "node_name",
+        "gateway_group",
+        "account_link",
+        "service_provider",
+        "launch_point_id",
+        "launch_point_name",
     ],
     filters: &[
         "status",

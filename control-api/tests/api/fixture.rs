@@ -10,6 +10,7 @@ use sallyport_domain::command::{Command, CommandDenied, ConnectionEffect, Outcom
 use sallyport_domain::declared::{Declaration, NounKind, RecordingMode};
 use sallyport_domain::event::Event;
 use sallyport_domain::id::{ConnectionId, NodeId, NounId, SessionId};
+use sallyport_domain::launch_point::LaunchPoint;
 use sallyport_domain::role::Role;
 use sallyport_domain::scope::ScopePath;
 use sallyport_domain::session::{Origin, Terms, Times};
@@ -97,7 +98,10 @@ impl World {
                 .apply(&Author::system(), &declaration(), false, Utc::now())
                 .await
                 .unwrap();
-            store.register_node(node, "test", Utc::now()).await.unwrap();
+            store
+                .register_node(node, "test", "", Utc::now())
+                .await
+                .unwrap();
             let api = sallyport_control_api::start(config, store.clone())
                 .await
                 .unwrap();
@@ -282,6 +286,7 @@ async fn requested(store: &Store, user: &str, host: &str, now: DateTime<Utc>) ->
     NewSession {
         id: SessionId::from(Uuid::now_v7()),
         origin: Origin::Connect,
+        launch_point: LaunchPoint::ConnectString,
         kind: SessionType::PamSsh,
         user: user.to_owned(),
         first_name: user.to_uppercase(),

@@ -148,6 +148,30 @@ fn a_lock_may_prevent_more() {
 }
 
 #[test]
+fn a_session_remembers_the_bookmark_it_came_from() {
+    let world = World::new();
+    let alice = world.token("alice");
+    let ask = |launch_point: serde_json::Value| {
+        let body = json!({ "host": "web-01", "notes": "n", "launch_point": launch_point });
+        world.client.post(&alice, "/api/v1/sessions", &body)
+    };
+    for (id, name) in [("b-1", "Web"), ("b-2", "")] {
+        let json = ask(json!({ "id": id, "name": name })).json();
+        let remembered = (&json["launch_point_id"], &json["launch_point_name"]);
+        assert_eq!(remembered, (&json!(id), &json!(name)), "{json}");
+    }
+    for refused in [
+        json!({ "id": "" }),
+        json!({ "id": "menu" }),
+        json!({ "id": "x".repeat(256) }),
+        json!({ "id": "a\u{1b}[2J" }),
+        json!({ "name": "no id" }),
+    ] {
+        assert_eq!(ask(refused.clone()).status, 422, "{refused}");
+    }
+}
+
+#[test]
 fn a_session_can_be_asked_for() {
     let world = World::new();
     let alice = world.token("alice");
@@ -170,9 +194,18 @@ fn a_session_can_be_asked_for() {
         ("notes", "backup"),
         ("ssh", "ssh -p 2222 'alice+shell+web-01@127.0.0.1'"),
         ("service_url", "ssh://deploy@10.0.0.1:2200"),
+        ("service_provider", "web-01"),
+        ("account_link", "/api/v1/accounts/deploy@web-01"),
+        ("launch_point_id", "api"),
+        ("launch_point_name", "API"),
     ] {
         assert_eq!(json[name], value, "{name}");
     }
+    let bob = world.token("bob");
+    let account = world
+        .client
+        .get(&bob, json["account_link"].as_str().unwrap());
+    assert_eq!(account.json()["id"], json["account_id"]);
     let events = world
         .client
         .get(&alice, &format!("/api/v1/sessions/{id}/events?sort=line"))

@@ -10,6 +10,8 @@ use crate::right::Right;
 use crate::scope::ScopePath;
 use crate::span::Span;
 
+mod offers;
+
 /// One thing that is different.
 type Change = Box<dyn FnOnce(&mut Snapshot)>;
 

@@ -5,6 +5,7 @@ use sallyport_domain::algorithm::Negotiated;
 use sallyport_domain::connect_string::ConnectString;
 use sallyport_domain::declared::Protocol;
 use sallyport_domain::id::SessionId;
+use sallyport_domain::launch_point::LaunchPoint;
 use sallyport_domain::permit::Permit;
 use sallyport_domain::policy::{self, Decision, Request, Snapshot};
 use sallyport_domain::refusal::Refusal;
@@ -28,15 +29,6 @@ pub struct Guest {
     pub client: String,
     /// What her leg agreed on.
     pub algorithms: Negotiated,
-}
-
-/// Where a session was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LaunchPoint {
-    /// In a connect string.
-    ConnectString,
-    /// By jumping through the gateway to the host.
-    ProxyJump,
 }
 
 /// What she asks for.
@@ -98,7 +90,6 @@ pub struct Granted {
     /// The session asked for through the API that is to be entered.
     pub waiting: Option<SessionId>,
     /// Where it was asked for.
-    #[expect(dead_code, reason = "for the session's own launch point")]
     pub launch_point: LaunchPoint,
 }
 

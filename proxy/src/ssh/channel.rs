@@ -86,7 +86,6 @@ impl ClientEnd {
 
     /// Accepts a request before anybody knows whether the target will. Whoever does this gives the
     /// request back ([`Inbox::put_back`]), in order, before the channel is relayed.
-    #[expect(dead_code, reason = "for the menu")]
     pub async fn promise(&self) {
         self.send_answer(true).await;
         self.promised.fetch_add(1, Ordering::Relaxed);

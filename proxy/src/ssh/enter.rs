@@ -36,6 +36,7 @@ pub async fn enter(
     wish: Result<Wish, Refusal>,
     cut: CancellationToken,
 ) -> Result<Joined, Refusal> {
+    let asked_for = wish.iter().map(|wish| wish.host.clone()).collect();
     let entered = match authorise(node, guest, wish).await {
         Ok(granted) => join(node, guest, &granted, cut).await,
         Err(refusal) => Err((refusal, None)),
@@ -63,6 +64,7 @@ pub async fn enter(
         outcome,
         code,
         text,
+        service_provider: asked_for,
         session,
     });
     entered.map_err(|(refusal, _)| refusal)

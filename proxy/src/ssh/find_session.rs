@@ -90,6 +90,7 @@ fn session_row(
     NewSession {
         id: session.id(),
         origin: session.origin(),
+        launch_point: granted.launch_point.clone(),
         kind: SessionType::PamSsh,
         user: identity.name.clone(),
         first_name: identity.first_name.clone(),

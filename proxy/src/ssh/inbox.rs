@@ -200,7 +200,6 @@ impl Inbox {
     }
 
     /// Puts back what was taken out, oldest first, before everything else.
-    #[expect(dead_code, reason = "for the menu")]
     pub fn put_back(&self, items: Vec<Item>) {
         let mut queue = self.queue();
         for item in items.into_iter().rev() {
@@ -236,6 +235,13 @@ impl Inbox {
     /// A forward's, as opposed to a session's?
     pub fn is_forward(&self) -> bool {
         self.forward.load(Ordering::Relaxed)
+    }
+
+    /// Waits until it is closed. Not beside [`Inbox::recv`]: there is one waiter.
+    pub async fn closed(&self) {
+        while !self.is_closed() {
+            self.filled.notified().await;
+        }
     }
 
     /// Closed, by its leg or by the channel's end?

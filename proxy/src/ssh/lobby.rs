@@ -1,7 +1,7 @@
 //! The lobby: a client that has proven who it is and named no host.
 //!
-//! Nothing is dialled and nothing recorded here. A session channel is received with a word about
-//! where to go; a choice ([`Shared::choose`]) turns the connection into one that has entered.
+//! Nothing is dialled and nothing recorded here. A session channel gets a menu (see
+//! [`super::reception`]); a choice ([`Shared::choose`]) turns the connection into one that has entered.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,15 +9,19 @@ use std::time::{Duration, Instant};
 use russh::{Disconnect, server};
 use sallyport_domain::refusal::Refusal;
 use sallyport_store::{Login, LoginOutcome, SessionType};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::authorise::Guest;
-use super::channel::ClientEnd;
 use super::enter::Joined;
 use super::front::Front;
-use super::refused;
 use super::shared::Shared;
 use crate::clock;
 use crate::node::Node;
+
+/// Menus and lists of one connection that may be open at a time; each holds all the user may do.
+const MENUS: usize = 4;
+/// How long a client has to leave by itself once its menus are gone.
+const CLEARING: Duration = Duration::from_millis(500);
 
 /// One client in the lobby.
 pub struct Lobby {
@@ -27,6 +31,10 @@ pub struct Lobby {
     pub(super) guest: Guest,
     /// When something happened here last.
     touched: Mutex<Instant>,
+    /// One for each list that is held in memory.
+    places: Semaphore,
+    /// She has to leave, for this reason.
+    closing: watch::Sender<Option<String>>,
 }
 
 /// Why a client has to leave the lobby.
@@ -49,6 +57,8 @@ impl Lobby {
             node,
             guest,
             touched: Mutex::new(Instant::now()),
+            places: Semaphore::new(MENUS),
+            closing: watch::Sender::new(None),
         });
         lobby.log(LoginOutcome::Accepted, "", String::new());
         lobby
@@ -57,6 +67,19 @@ impl Lobby {
     /// Something happened: the idle time begins anew.
     pub fn touch(&self) {
         *self.touched.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// A place for one more menu or list; waits for one.
+    pub async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        self.places.acquire().await.ok()
+    }
+
+    /// Waits until she has to leave; answers why.
+    pub async fn closing(&self) -> String {
+        let mut closing = self.closing.subscribe();
+        // The sender lives in `self`, so waiting cannot fail.
+        let why = closing.wait_for(Option::is_some).await;
+        why.ok().and_then(|why| why.clone()).unwrap_or_default()
     }
 
     /// What was refused to her here, for the access log.
@@ -74,6 +97,7 @@ impl Lobby {
             outcome,
             code: code.to_owned(),
             text,
+            service_provider: String::new(),
             session: None,
         });
     }
@@ -96,6 +120,12 @@ impl Lobby {
             }
             ShownOut::Draining => format!("Sallyport: {}", Refusal::Draining),
         };
+        // Open menus say it themselves and end, and with the last channel most clients leave: a disconnect cuts
+        // off what they have not painted yet.
+        self.closing.send_replace(Some(text.clone()));
+        if tokio::time::timeout(CLEARING, &mut *leg).await.is_ok() {
+            return None;
+        }
         let goodbye = async {
             let _ = handle
                 .disconnect(Disconnect::ByApplication, text, String::new())
@@ -132,18 +162,6 @@ impl Lobby {
             () = drained => ShownOut::Draining,
         }
     }
-}
-
-/// A session channel of somebody in the lobby.
-///
-/// What it already asked for (pty, environment, shell or command) waits in `client.inbox`. Whoever
-/// takes items out to talk to the client accepts them with [`ClientEnd::promise`] and gives them
-/// back with `Inbox::put_back` before the channel is handed to [`super::relay::relay`].
-pub async fn receive(shared: &Arc<Shared>, lobby: &Arc<Lobby>, _number: u32, client: ClientEnd) {
-    let refusal = Refusal::NoHostNamed;
-    lobby.log_refusal(&refusal);
-    let told = refused::explain(client, &refusal);
-    let _ = shared.cut.run_until_cancelled(told).await;
 }
 
 fn humane(span: Duration) -> String {

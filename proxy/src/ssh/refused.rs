@@ -42,10 +42,15 @@ pub async fn tell(client: &ClientEnd, refusal: &Refusal) {
     say(client, &refusal.to_string()).await;
 }
 
+/// Says something that is not part of the output.
+pub async fn note(client: &ClientEnd, text: &str) {
+    let text = notice::on_stderr(text);
+    let _ = client.write.extended_data_bytes(STDERR, text).await;
+}
+
 /// Says why a channel ends that was accepted, and ends it.
 pub async fn say(client: &ClientEnd, why: &str) {
-    let text = notice::on_stderr(why);
-    let _ = client.write.extended_data_bytes(STDERR, text).await;
+    note(client, why).await;
     let _ = client
         .handle
         .exit_status_request(client.id, EXIT_REFUSED)

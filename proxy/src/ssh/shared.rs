@@ -19,7 +19,8 @@ use super::enter::{self, Joined};
 use super::forward::{self, Desk, Wanted};
 use super::inboxes::{Inboxes, LeftOpen};
 use super::jump::Inner;
-use super::lobby::{self, Lobby};
+use super::lobby::Lobby;
+use super::reception;
 use super::refused;
 use super::relay::relay;
 use super::wind_up::wind_up;
@@ -107,7 +108,6 @@ impl Shared {
 
     /// Out of the lobby, to a host. The first choice of a connection names where all its channels
     /// go; whoever chooses later follows it. A refusal leaves her in the lobby, to choose again.
-    #[expect(dead_code, reason = "for the menu")]
     pub(super) async fn choose(self: &Arc<Self>, lobby: &Arc<Lobby>, wish: Wish) -> Entered {
         let entering = self.enter(lobby.node.clone(), lobby.guest.clone(), Ok(wish));
         let first = self.standing.send_if_modified(|standing| match standing {
@@ -197,14 +197,14 @@ impl Shared {
             let entering = match shared.known().await {
                 Standing::Entering(entering) => entering,
                 Standing::Lobby(lobby) => {
-                    return lobby::receive(&shared, &lobby, number, client).await;
+                    return reception::receive(&shared, &lobby, number, client).await;
                 }
                 Standing::Outside => return,
             };
             match (entering.await, shared.lobby()) {
                 (Ok(joined), _) => relay(joined, number, client, &shared.cut).await,
                 // Another channel chose, and was refused: this one may choose as well.
-                (Err(_), Some(lobby)) => lobby::receive(&shared, &lobby, number, client).await,
+                (Err(_), Some(lobby)) => reception::receive(&shared, &lobby, number, client).await,
                 (Err(refusal), None) => shared.show_out(client, &refusal).await,
             }
         });

@@ -141,6 +141,26 @@ const SORT: &[SortKey] = &[
         sql: "s.scope",
     },
     SortKey {
+        name: "node_name",
+        sql: "s.node_name",
+    },
+    SortKey {
+        name: "gateway_group",
+        sql: "s.gateway_group",
+    },
+    SortKey {
+        name: "launch_point_id",
+        sql: "s.launch_point_id",
+    },
+    SortKey {
+        name: "launch_point_name",
+        sql: "s.launch_point_name",
+    },
+    SortKey {
+        name: "service_provider",
+        sql: "s.host",
+    },
+    SortKey {
         name: "locked",
         sql: "s.lock_title",
     },

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sallyport_domain::close::{CloseReason, DeadlineReason};
 use sallyport_domain::declared::RecordingMode;
 use sallyport_domain::id::{NodeId, NounId, SessionId};
+use sallyport_domain::launch_point::LaunchPoint;
 use sallyport_domain::scope::ScopePath;
 use sallyport_domain::session::{Origin, Terms, Times};
 use sallyport_domain::status::{StateClass, Status};
@@ -68,6 +69,8 @@ pub struct NewSession {
     pub id: SessionId,
     /// How it came to be.
     pub origin: Origin,
+    /// Where it was started from.
+    pub launch_point: LaunchPoint,
     /// Its type.
     pub kind: SessionType,
     /// Who asked: the person or application authenticated at the gateway.
@@ -184,6 +187,8 @@ pub struct SessionRow {
     pub login_account: String,
     /// The account.
     pub account_id: NounId,
+    /// Where the API shows the account.
+    pub account_link: String,
     /// The host's name.
     pub host: String,
     /// The host.
@@ -194,6 +199,8 @@ pub struct SessionRow {
     pub target_port: u16,
     /// `ssh://account@host:port`; never a secret.
     pub service_url: String,
+    /// What the user was authenticated to in the end: the host's name.
+    pub service_provider: String,
     /// The client's address.
     pub source_ip: String,
     /// The client's software.
@@ -243,6 +250,14 @@ pub struct SessionRow {
     pub extensions_used: u32,
     /// The node that owns it.
     pub node: Option<NodeId>,
+    /// That node's name, as it was when it took the session; empty until then.
+    pub node_name: String,
+    /// The group of gateways that node belonged to.
+    pub gateway_group: String,
+    /// Where it was started from: a stable id.
+    pub launch_point_id: String,
+    /// The same, for people.
+    pub launch_point_name: String,
 }
 
 impl SessionRow {

@@ -1,6 +1,7 @@
 //! Sessions on their way out of the database.
 
 use sallyport_domain::close::CloseReason;
+use sallyport_domain::launch_point::LaunchPoint;
 use sallyport_domain::session::Times;
 use sallyport_domain::status::Status;
 use sqlx::any::AnyRow;
@@ -21,7 +22,8 @@ pub(super) const COLUMNS: &str = "s.id AS id, s.origin AS origin, s.kind AS kind
     s.disconnected_at AS disconnected_at, s.ended_at AS ended_at, s.last_access_at AS last_access_at,
     s.close_code AS close_code, s.close_reason AS close_reason, s.close_detail AS close_detail,
     s.deadline_reason AS deadline_reason, s.lock_title AS lock_title, s.lock_message AS lock_message,
-    s.extensions_used AS extensions_used, s.node_id AS node_id, s.machine AS machine";
+    s.extensions_used AS extensions_used, s.node_id AS node_id, s.node_name AS node_name, s.gateway_group AS gateway_group,
+    s.launch_point_id AS launch_point_id, s.launch_point_name AS launch_point_name, s.machine AS machine";
 
 fn status(row: &AnyRow) -> Result<Status, StoreError> {
     let text = row.text("status")?;
@@ -50,6 +52,7 @@ pub(super) fn shown(row: &AnyRow) -> Result<SessionRow, StoreError> {
     let (login_account, target_address) = (row.text("login_account")?, row.text("target_address")?);
     let target_port = row.number("target_port")?;
     let lock_title = row.text_or_null("lock_title")?;
+    let host = row.text("host")?;
     let mut shown = SessionRow {
         id: row.parsed("id")?,
         kind,
@@ -63,9 +66,11 @@ pub(super) fn shown(row: &AnyRow) -> Result<SessionRow, StoreError> {
         identity_provider: row.text("identity_provider")?,
         scope: row.word("scope")?,
         service_url: service_url(kind, &login_account, &target_address, target_port),
+        account_link: account_link(&login_account, &host),
+        service_provider: host.clone(),
         login_account,
         account_id: row.parsed("account_id")?,
-        host: row.text("host")?,
+        host,
         host_id: row.parsed("host_id")?,
         target_address,
         target_port,
@@ -93,6 +98,10 @@ pub(super) fn shown(row: &AnyRow) -> Result<SessionRow, StoreError> {
         deadline_reason: row.word_or_null("deadline_reason")?,
         extensions_used: row.number("extensions_used")?,
         node: row.parsed_or_null("node_id")?,
+        node_name: row.text("node_name")?,
+        gateway_group: row.text("gateway_group")?,
+        launch_point_id: row.text("launch_point_id")?,
+        launch_point_name: row.text("launch_point_name")?,
     };
     shown.duration_s = times.ended_at.map(|end| shown.seconds_until(end));
     Ok(shown)
@@ -108,15 +117,7 @@ fn service_url(kind: SessionType, account: &str, address: &str, port: u16) -> St
         | SessionType::Pam
         | SessionType::PamSsh => "ssh",
     };
-    let mut user = String::new();
-    for byte in account.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                user.push(char::from(byte))
-            }
-            _ => user.push_str(&format!("%{byte:02X}")),
-        }
-    }
+    let user = escaped(account);
     let bracketed = address.contains(':') && !address.starts_with('[');
     let address = if bracketed {
         format!("[{address}]")
@@ -126,6 +127,25 @@ fn service_url(kind: SessionType, account: &str, address: &str, port: u16) -> St
     format!("{protocol}://{user}@{address}:{port}")
 }
 
+/// Where the API shows an account. Accounts are named after their host, see `Account::full_name`.
+fn account_link(account: &str, host: &str) -> String {
+    format!("/api/v1/accounts/{}@{}", escaped(account), escaped(host))
+}
+
+/// Whatever would break a URL, as `%XX` (RFC 3986 section 2.3).
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                escaped.push(char::from(byte));
+            }
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
 /// As the node that owns it needs it.
 pub(super) fn stored(row: &AnyRow) -> Result<StoredSession, StoreError> {
     let (status, times) = (status(row)?, times(row)?);
@@ -133,6 +153,7 @@ pub(super) fn stored(row: &AnyRow) -> Result<StoredSession, StoreError> {
     let session = NewSession {
         id: row.parsed("id")?,
         origin: row.word("origin")?,
+        launch_point: LaunchPoint::of(row.text("launch_point_id")?, row.text("launch_point_name")?),
         kind: kind(row)?,
         user: row.text("user_name")?,
         first_name: row.text("first_name")?,

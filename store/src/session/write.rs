@@ -28,9 +28,11 @@ impl Store {
             "INSERT INTO session (id, origin, kind, status, user_name, first_name, last_name, email, identity_provider,
                 scope, login_account, account_id, host, host_id, target_address, target_port, source_ip, activity,
                 access_policy, connection_profile, recording_mode, notes, ticket, terms, requested_at, node_id, final,
-                events, search, search_live, machine)
+                events, search, search_live, machine, launch_point_id, launch_point_name, node_name, gateway_group)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-                $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)",
+                $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33,
+                COALESCE((SELECT name FROM node WHERE id = $26), ''),
+                COALESCE((SELECT gateway_group FROM node WHERE id = $26), ''))",
         )
         .bind(new.id.to_string())
         .bind(word(&new.origin)?)
@@ -63,6 +65,8 @@ impl Store {
         .bind(text(&search_text(new)))
         .bind(text(&live_search_text(new.status, "", &new.source_ip)))
         .bind(json(&new.machine)?)
+        .bind(text(new.launch_point.id()))
+        .bind(text(new.launch_point.name()))
         .execute(&mut *tx)
         .await?;
         write(&mut tx, new.id, 1, events).await?;
@@ -140,7 +144,10 @@ impl Store {
     pub async fn adopt_session(&self, id: SessionId, node: NodeId) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
         let done = sqlx::query(
-            "UPDATE session SET node_id = $2 WHERE id = $1 AND node_id IS NULL AND final = 0",
+            "UPDATE session SET node_id = $2,
+                node_name = COALESCE((SELECT name FROM node WHERE id = $2), ''),
+                gateway_group = COALESCE((SELECT gateway_group FROM node WHERE id = $2), '')
+             WHERE id = $1 AND node_id IS NULL AND final = 0",
         )
         .bind(id.to_string())
         .bind(node.to_string())
@@ -174,6 +181,7 @@ fn search_text(new: &NewSession) -> String {
         &new.connection_profile,
         &new.notes,
         &new.ticket,
+        new.launch_point.name(),
         new.scope.as_str(),
         new.recording_mode.as_str(),
     ];

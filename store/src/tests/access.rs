@@ -255,6 +255,7 @@ async fn every_attempt_is_on_record(bench: Bench) {
             String::new()
         },
         text: "it went that way".to_owned(),
+        service_provider: "web-01".to_owned(),
         session: None,
     };
     for (user, seconds, outcome) in [

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sallyport_domain::declared::{Declaration, Protocol, RecordingMode};
 use sallyport_domain::event::Event;
+use sallyport_domain::launch_point::LaunchPoint;
 use sallyport_domain::permit::Permit;
 use sallyport_domain::policy::{Decision, Request, evaluate};
 use sallyport_domain::role::Role;
@@ -125,6 +126,7 @@ pub(crate) async fn session(store: &Store, requested: i64) -> NewSession {
     NewSession {
         id: new_id(),
         origin: Origin::Connect,
+        launch_point: LaunchPoint::ConnectString,
         kind: SessionType::PamSsh,
         user: "alice".to_owned(),
         first_name: "Alice".to_owned(),

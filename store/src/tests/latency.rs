@@ -44,7 +44,7 @@ async fn measure(name: &str, bench: Bench) {
     let mut times = vec![Vec::new(); steps.len()];
     let template = session(store, 0).await;
     let node = template.node.unwrap();
-    store.register_node(node, "n", at(0)).await.unwrap();
+    store.register_node(node, "n", "", at(0)).await.unwrap();
     for _ in 0..200 {
         let new = crate::NewSession {
             id: crate::sql::new_id(),

@@ -10,3 +10,4 @@ mod nouns;
 mod opening;
 mod policy;
 mod sessions;
+mod survey;

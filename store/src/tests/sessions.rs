@@ -20,6 +20,7 @@ on_both! {
     everyone_sees_what_is_theirs,
     events_are_numbered_without_holes,
     exactly_one_node_adopts_a_session,
+    a_session_names_the_gateway_it_runs_through,
     sessions_can_be_entered_until_they_end,
     connections_and_recordings_belong_to_sessions,
 }
@@ -571,13 +572,62 @@ async fn exactly_one_node_adopts_a_session(bench: Bench) {
         .await
         .unwrap();
     assert!(store.live_sessions(None).await.unwrap().is_empty());
-    store.register_node(winner, "gate-1", at(0)).await.unwrap();
-    store.register_node(winner, "gate-1", at(1)).await.unwrap();
+    store
+        .register_node(winner, "gate-1", "berlin", at(0))
+        .await
+        .unwrap();
+    store
+        .register_node(winner, "gate-1", "berlin", at(1))
+        .await
+        .unwrap();
     store.heartbeat(winner, at(2)).await.unwrap();
     assert!(matches!(
         store.heartbeat(new_id(), at(2)).await,
         Err(StoreError::NotFound { what: "node", .. })
     ));
+}
+
+async fn a_session_names_the_gateway_it_runs_through(bench: Bench) {
+    let store = &bench.store;
+    apply_example(store).await;
+    let (first, second): (NodeId, NodeId) = (new_id(), new_id());
+    for (node, name, group) in [(first, "gate-1", "berlin"), (second, "gate-2", "paris")] {
+        store.register_node(node, name, group, at(0)).await.unwrap();
+    }
+    let mut made = session(store, 0).await;
+    made.node = Some(first);
+    store.insert_session(&made, &[]).await.unwrap();
+    let mut adopted = session(store, 1).await;
+    adopted.node = None;
+    store.insert_session(&adopted, &[]).await.unwrap();
+    let admin = viewer(store, "bob", Role::Admin, "").await;
+    let gateway = async |new: &NewSession| {
+        let row = store.session(&admin, &new.id.to_string()).await.unwrap();
+        let row = row.unwrap();
+        (row.node_name, row.gateway_group)
+    };
+    let of = |name: &str, group: &str| (name.to_owned(), group.to_owned());
+    assert_eq!(gateway(&adopted).await, of("", ""));
+    assert!(store.adopt_session(adopted.id, second).await.unwrap());
+    assert_eq!(gateway(&adopted).await, of("gate-2", "paris"));
+    // A gateway that is named anew does not change what was.
+    store
+        .register_node(first, "gate-9", "rome", at(5))
+        .await
+        .unwrap();
+    assert_eq!(gateway(&made).await, of("gate-1", "berlin"));
+    let query = ListQuery {
+        sort: "-gateway_group".to_owned(),
+        ..ListQuery::default()
+    };
+    let list = store.list_sessions(&admin, &query).await;
+    let groups: Vec<_> = list
+        .unwrap()
+        .items
+        .into_iter()
+        .map(|row| row.gateway_group)
+        .collect();
+    assert_eq!(groups, ["paris", "berlin"]);
 }
 
 async fn sessions_can_be_entered_until_they_end(bench: Bench) {

@@ -3,9 +3,10 @@
 use sallyport_domain::algorithm::Negotiated;
 use sallyport_domain::connect_string::{self, InnerName};
 use sallyport_domain::declared::Host;
+use sallyport_domain::launch_point::LaunchPoint;
 use sallyport_domain::refusal::Refusal;
 
-use crate::ssh::authorise::{Guest, LaunchPoint, Wish};
+use crate::ssh::authorise::{Guest, Wish};
 
 /// A client inside another one's connection.
 pub struct Known {
