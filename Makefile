@@ -1,6 +1,6 @@
 # `make help` lists what there is. The work is done by scripts/.
 
-.PHONY: help run test bench fuzz deps clean-data
+.PHONY: help run test test-wide bench fuzz deps clean-data
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -11,6 +11,9 @@ run: ## Build and start Sallyport with a first configuration and a throwaway SSH
 
 test: ## Run everything: format, lints, unit and end-to-end tests
 	@scripts/test.sh
+
+test-wide: ## Run what takes too long for `make test`: newer clients, 5 GiB files, hundreds of keep-alives
+	@scripts/test-wide.sh
 
 bench: ## Measure against direct SSH and ProxyJump; prints one table
 	@scripts/bench.sh

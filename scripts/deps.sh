@@ -33,6 +33,10 @@ if [ "$what" = test ]; then
     need git git
     need tmux tmux
     need python3 python3
+    need putty-tools plink pscp psftp puttygen
+    need dropbear-bin dropbear dbclient
+    need ansible-core ansible-playbook
+    /usr/bin/python3 -c 'import paramiko, asyncssh' 2>/dev/null || missing="$missing python3-paramiko python3-asyncssh"
     need xvfb Xvfb
     need xauth xauth
     need x11-utils xdpyinfo

@@ -196,6 +196,7 @@ fn host_keys(config: &ProxyConfig) -> Result<Vec<PrivateKey>, ProxyError> {
 /// announced.
 pub fn server_config(config: &ProxyConfig, keys: Vec<PrivateKey>) -> server::Config {
     server::Config {
+        server_id: russh::SshId::Standard(algorithms::SERVER_ID.into()),
         keys,
         methods: russh::MethodSet::from(
             &[russh::MethodKind::PublicKey, russh::MethodKind::Password][..],

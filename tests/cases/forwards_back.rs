@@ -175,13 +175,13 @@ fn with_args(ssh: &Ssh, args: &[&str]) -> std::process::Command {
 }
 
 /// An SSH agent with one key.
-struct Agent {
+pub(super) struct Agent {
     dir: TempDir,
     _agent: Daemon,
 }
 
 impl Agent {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("agent");
         let mut agent = tool("ssh-agent");
@@ -206,7 +206,7 @@ impl Agent {
         Self { dir, _agent: agent }
     }
 
-    fn forwarded(&self, ssh: Ssh) -> Ssh {
+    pub(super) fn forwarded(&self, ssh: Ssh) -> Ssh {
         let socket = self.dir.path().join("agent");
         ssh.option(&format!("IdentityAgent={}", socket.display()))
             .option("ForwardAgent=yes")
@@ -266,14 +266,14 @@ fn without_the_right_there_is_no_agent_and_the_terminal_says_why() {
 }
 
 /// An X server without a screen, and the cookie that opens it.
-struct Display {
+pub(super) struct Display {
     name: String,
     dir: TempDir,
     _server: Daemon,
 }
 
 impl Display {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let authority = dir.path().join("authority");
         let mut server = tool("Xvfb");
@@ -321,7 +321,7 @@ impl Display {
         self.dir.path().join("authority")
     }
 
-    fn command(&self, ssh: &Ssh, args: &[&str], remote: &str) -> std::process::Command {
+    pub(super) fn command(&self, ssh: &Ssh, args: &[&str], remote: &str) -> std::process::Command {
         let mut command = ssh.program("ssh");
         command
             .args(args)

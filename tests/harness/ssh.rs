@@ -47,6 +47,18 @@ impl Ssh {
         }
     }
 
+    /// At another port.
+    pub fn at(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// With this password, whoever's it is.
+    pub fn with_password(mut self, login: &str, password: &str) -> Self {
+        self.login = login.into();
+        self.password(password)
+    }
+
     /// Where it connects to, on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
@@ -196,11 +208,16 @@ impl Ssh {
 
     /// The command line for programs that start `ssh` themselves (`rsync -e`, `GIT_SSH_COMMAND`).
     pub fn command_line(&self) -> String {
+        self.command_line_of("ssh")
+    }
+
+    /// The command line of one of the client programs, for a shell; host and all else are to be added.
+    pub fn command_line_of(&self, program: &str) -> String {
         let words: Vec<String> = self
             .words()
             .iter()
             .map(|word| format!("'{}'", word.to_string_lossy()))
             .collect();
-        format!("ssh {}", words.join(" "))
+        format!("{program} {}", words.join(" "))
     }
 }

@@ -59,6 +59,13 @@ const CTR: &[cipher::Name] = &[
 const ETM: &[mac::Name] = &[mac::HMAC_SHA256_ETM, mac::HMAC_SHA512_ETM];
 /// Encrypt-and-MAC, for those who have nothing else.
 const EAM: &[mac::Name] = &[mac::HMAC_SHA256, mac::HMAC_SHA512];
+/// What the client's leg calls itself (RFC 4253 section 4.2).
+///
+/// OpenSSH's client tells only a server of this family that nobody reads its output any more
+/// (`eow@openssh.com`); without that, `ssh host tail -f log | head` never ends. No version: some
+/// clients work around bugs of old ones.
+pub const SERVER_ID: &str = "SSH-2.0-OpenSSH_Sallyport";
+
 /// Compression is off: it would cost CPU and leak lengths of secrets.
 const COMPRESSION: &[compression::Name] = &[compression::NONE];
 

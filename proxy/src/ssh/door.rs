@@ -230,6 +230,7 @@ impl Door {
             outcome: LoginOutcome::Refused,
             code: code.to_owned(),
             text,
+            service_provider: String::new(),
             session: None,
         });
     }

@@ -363,6 +363,20 @@ impl Handler for Front {
         self.request(id, Request::Resize([cols, rows, width, height]))
     }
 
+    async fn end_of_write(&mut self, id: ChannelId, _: &mut Session) -> Result<(), LegError> {
+        self.request(id, Request::EndOfWrite)
+    }
+
+    async fn unknown_channel_request(
+        &mut self,
+        id: ChannelId,
+        name: &str,
+        _: &mut Session,
+    ) -> Result<(), LegError> {
+        tracing::debug!(channel = %id, name, "unknown channel request");
+        self.request(id, Request::Unknown)
+    }
+
     async fn signal(
         &mut self,
         id: ChannelId,

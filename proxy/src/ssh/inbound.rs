@@ -196,6 +196,9 @@ impl Channel {
                     .await?;
             }
             Request::Signal(signal) => self.signal(signal).await?,
+            // Nobody need be allowed to hear less.
+            Request::EndOfWrite => self.target.write.end_of_write().await?,
+            Request::Unknown => self.answer_no().await,
             // Whoever is locked starts nothing new.
             _ if self.connection.gate.is_shut() => {
                 self.refuse(

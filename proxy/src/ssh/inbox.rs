@@ -76,8 +76,12 @@ pub enum Request {
     Signal(Sig),
     /// Something of the client's own that the target may come back to.
     Hand(Handed),
+    /// The client reads no more output: the program may as well end (`eow@openssh.com`).
+    EndOfWrite,
     /// Something that is refused.
     Refused(&'static str),
+    /// Something unknown, which clients ask to see whether it is known.
+    Unknown,
 }
 
 /// What a session channel is for (RFC 4254 section 6.5).

@@ -295,6 +295,16 @@ fn clients_that_leave_early() {
     let flood = "echo $$ >MARK; exec cat /dev/zero";
     for (case, script, remote) in [
         (
+            "reader closes its pipe",
+            "SSH REMOTE | head -c 100000 | wc -c; echo ${PIPESTATUS[0]}",
+            flood,
+        ),
+        (
+            "reader closes its pipe, program writes seldom",
+            "SSH REMOTE | grep -m1 -o mark; echo ${PIPESTATUS[0]}",
+            "echo $$ >MARK; echo a mark; while sleep 0.3; do echo more; done",
+        ),
+        (
             "client is terminated",
             "SSH REMOTE >/dev/null & sleep 1; kill $!; wait $!",
             flood,

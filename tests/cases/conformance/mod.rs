@@ -5,6 +5,11 @@
 
 mod commands;
 mod connections;
+mod files;
+mod forwards;
+mod other_clients;
+mod programs;
+mod targets;
 mod terminals;
 
 use std::fmt;
@@ -93,17 +98,19 @@ impl Ways {
             // What clients ask for by name is theirs to have here.
             .env("SALLYPORT_SSH_ALGORITHMS", "compatible")
             .start();
+        let (direct, through) = (Ssh::direct(&target), gateway.ssh("alice+all"));
+        Self::between(direct, gateway, through, target)
+    }
+
+    /// With these two clients, of which the second goes through the gateway.
+    fn between(direct: Ssh, gateway: Gateway, through: Ssh, target: Arc<Target>) -> Self {
         let way = |name, ssh| Way {
             name,
             ssh,
             target: target.clone(),
         };
-        let ways = vec![
-            way("directly", Ssh::direct(&target)),
-            way("through the gateway", gateway.ssh("alice+all")),
-        ];
         Self {
-            ways,
+            ways: vec![way("directly", direct), way("through the gateway", through)],
             differences: Mutex::default(),
             _gateway: gateway,
         }
@@ -137,8 +144,8 @@ impl Ways {
         for (outcome, way) in outcomes.zip(&self.ways[1..]) {
             if outcome != direct {
                 self.note(format!(
-                    "`{case}` differs\n  directly: {direct:?}\n  {}: {outcome:?}",
-                    way.name
+                    "`{case}` differs\n{}",
+                    difference(&direct, way.name, &outcome)
                 ));
             }
         }
@@ -227,6 +234,21 @@ impl fmt::Debug for Seen {
     }
 }
 
+/// The lines of two outcomes that are not in both.
+fn difference<T: fmt::Debug>(direct: &T, name: &str, outcome: &T) -> String {
+    let (direct, outcome) = (format!("{direct:#?}"), format!("{outcome:#?}"));
+    let only = |text: &str, other: &str| {
+        let others: Vec<&str> = other.lines().collect();
+        let lines: Vec<&str> = text.lines().filter(|line| !others.contains(line)).collect();
+        lines.join("\n")
+    };
+    format!(
+        "  directly:\n{}\n  {name}:\n{}",
+        only(&direct, &outcome),
+        only(&outcome, &direct)
+    )
+}
+
 /// The beginning and the end of a long text.
 fn shortened(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
@@ -256,8 +278,13 @@ fn wide() -> bool {
 
 /// A script around a client program; all of it is killed after [`PATIENCE`].
 fn shell(script: &str) -> std::process::Command {
+    shell_for(script, PATIENCE)
+}
+
+/// A script; all of it is killed after `limit`.
+fn shell_for(script: &str, limit: Duration) -> std::process::Command {
     let mut bash = tool("timeout");
-    let limit = PATIENCE.as_secs().to_string();
+    let limit = limit.as_secs().to_string();
     bash.args(["-s", "KILL", &limit, "bash", "-c", script]);
     bash
 }
