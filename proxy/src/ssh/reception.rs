@@ -140,9 +140,9 @@ impl Visit<'_> {
             }
             Request::Env(..) | Request::Hand(_) => self.promise(request).await,
             Request::Resize(size) => self.resize(size),
-            Request::Signal(_) => {}
+            Request::Signal(_) | Request::EndOfWrite => {}
             // Promised before is only what stands in front of this one.
-            Request::Refused(_) | Request::Start(_) => {
+            Request::Refused(_) | Request::Unknown | Request::Start(_) => {
                 let _ = self.client.handle.channel_failure(self.client.id).await;
             }
         }
@@ -298,11 +298,12 @@ impl Visit<'_> {
     /// Once the channel has its purpose, nothing else can be asked that a target would have to know.
     async fn request_late(&self, request: Request) {
         match request {
-            Request::Signal(_) | Request::Resize(_) => {}
+            Request::Signal(_) | Request::Resize(_) | Request::EndOfWrite => {}
             Request::Pty { .. }
             | Request::Env(..)
             | Request::Start(_)
             | Request::Hand(_)
+            | Request::Unknown
             | Request::Refused(_) => {
                 let _ = self.client.handle.channel_failure(self.client.id).await;
             }
