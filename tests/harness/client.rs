@@ -24,6 +24,14 @@ impl client::Handler for Anyone {
 }
 
 impl Client {
+    /// One that has not said who it is.
+    pub async fn stranger(port: u16) -> Handle<Anyone> {
+        let config = Arc::new(client::Config::default());
+        client::connect(config, ("127.0.0.1", port), Anyone)
+            .await
+            .unwrap()
+    }
+
     /// Runs a conversation to its end.
     pub fn block<T>(conversation: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread()
