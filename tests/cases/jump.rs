@@ -69,6 +69,7 @@ fn a_jump_is_a_session_like_any_other() {
         ("activity", "shell"),
         ("recording_mode", "strict"),
         ("close_code", "user"),
+        ("launch_point_id", "proxy-jump"),
     ] {
         assert_eq!(text(&session, field), value, "{field}: {session:#}");
     }

@@ -6,6 +6,8 @@ use super::text::{columns, fit, label, pad};
 
 /// No column of a padded line is wider.
 const WIDEST: usize = 32;
+/// What stands before a policy.
+const POLICY: &str = "policy ";
 /// Between two columns.
 const GAP: &str = "  ";
 
@@ -101,7 +103,8 @@ impl Rows {
             return String::new();
         };
         let [host, _, account, activity] = &row.cells;
-        format!("{host}, {activity} as {account}")
+        let comma = if row.policy.is_empty() { "" } else { ", " };
+        format!("{host}, {activity} as {account}{comma}{}", row.policy)
     }
 
     /// One line of at most `most` columns: in columns of their own if they fit, else as short as it can be.
@@ -120,8 +123,12 @@ impl Rows {
         } else if width(&[host, account, activity]) <= most {
             self.padded(row, &[0, 2, 3])
         } else {
+            // Where policies tell lines apart, they come before what need not be known.
             let [host, _, account, activity] = &row.cells;
-            format!("{host} {account} {activity} {}", row.policy)
+            match row.policy.strip_prefix(POLICY) {
+                Some(policy) => format!("{host} {activity} {policy}"),
+                None => format!("{host} {account} {activity}"),
+            }
         };
         let line = fit(line.trim_end(), most);
         let with_asks = format!("{line}{GAP}{}", row.asks);
@@ -151,7 +158,7 @@ fn row(offer: Offer) -> Row {
         label(&offer.activity),
     ];
     let policy = match offer.policy_matters {
-        true => format!("policy {}", label(&offer.policy)),
+        true => format!("{POLICY}{}", label(&offer.policy)),
         false => String::new(),
     };
     let asks = match (offer.needs_notes, offer.needs_ticket) {
@@ -208,12 +215,8 @@ mod tests {
                 "db-01   postgres  shell",
                 "web-01  deploy    root shell  policy ops",
             ),
-            (
-                38,
-                "db-01 postgres shell",
-                "web-01 deploy root shell policy ops",
-            ),
-            (10, "db-01 pos…", "web-01 de…"),
+            (38, "db-01 postgres shell", "web-01 root shell ops"),
+            (10, "db-01 pos…", "web-01 ro…"),
         ] {
             assert_eq!(rows.line(0, most), first, "{most}");
             assert_eq!(rows.line(1, most), second, "{most}");
@@ -238,6 +241,6 @@ mod tests {
         assert_eq!(rows().only_on("WEB-01"), Some(1));
         assert_eq!(rows().only_on("web"), None);
         assert!(rows().any_word_begins_with('f') && !rows().any_word_begins_with('q'));
-        assert_eq!(rows().title(1), "web-01, root shell as deploy");
+        assert_eq!(rows().title(1), "web-01, root shell as deploy, policy ops");
     }
 }
