@@ -44,6 +44,14 @@ impl Jump {
         }
     }
 
+    /// As an `-o` option of a client that is to reach `host` this way, under whatever name it knows.
+    pub fn proxy_command(&self, host: &str) -> String {
+        format!(
+            "ProxyCommand=ssh -F {} -o LogLevel=ERROR -W {host}:22 gateway",
+            self.config.display()
+        )
+    }
+
     /// `program` (ssh, scp, sftp) told to jump.
     pub fn program(&self, program: &str) -> Command {
         let mut command = self.bare(program);

@@ -146,7 +146,7 @@ fn execute(way: &Way, command: &[u8], input: Vec<u8>) -> Seen {
 
 #[test]
 fn commands_end_and_say_the_same() {
-    let ways = Ways::start();
+    let ways = Ways::jumping();
     for (command, input) in COMMANDS {
         ways.same(command, |way| {
             execute(way, command.as_bytes(), input.bytes())
@@ -156,7 +156,7 @@ fn commands_end_and_say_the_same() {
 
 #[test]
 fn every_exit_status_on_a_shared_connection() {
-    let ways = Ways::start();
+    let ways = Ways::jumping();
     ways.same_as("exit 0 to 255", (0..256).collect::<Vec<i32>>(), |way| {
         let mux = way.mux(&[]);
         let quarter = |first: i32| {
@@ -177,7 +177,7 @@ fn every_exit_status_on_a_shared_connection() {
 
 #[test]
 fn odd_and_long_commands() {
-    let ways = Ways::start();
+    let ways = Ways::jumping();
     let every: Vec<u8> = (1..=255).filter(|byte| *byte != b'\'').collect();
     let mut odd = b"printf %s '".to_vec();
     odd.extend(&every);
@@ -273,7 +273,7 @@ fn a_forced_command_stays_forced() {
 
 #[test]
 fn clients_that_leave_early() {
-    let ways = Ways::start();
+    let ways = Ways::jumping();
     let gone = |way: &Way, script: &str, remote: &str| {
         let folder = way.folder();
         let mark = folder.path().join("pid");

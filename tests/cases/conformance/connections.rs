@@ -26,7 +26,7 @@ fn script(way: &Way, script: &str, input: &[u8]) -> Seen {
 
 #[test]
 fn options_of_the_client() {
-    let ways = Ways::start();
+    let ways = Ways::jumping();
     for (case, text) in [
         ("-n", "SSH -n 127.0.0.1 'cat; echo end'"),
         ("-T without a command", "SSH -T 127.0.0.1; echo $?"),
@@ -80,7 +80,7 @@ fn options_of_the_client() {
 
 #[test]
 fn a_shared_connection_with_twenty_commands() {
-    let ways = Ways::start();
+    let ways = Ways::jumping();
     let twenty = ways.same("twenty at once", |way| {
         let mux = way.mux(&[]);
         let running: Vec<_> = (0..20u64)
@@ -141,7 +141,7 @@ fn round_trip(way: &Way, options: &[&str], size: usize) -> (i32, Content) {
 
 #[test]
 fn new_keys_in_the_middle_of_transfers() {
-    let ways = Ways::start();
+    let ways = Ways::jumping();
     let (small, large) = (8 << 20, 200 << 20);
     for (case, options, size) in [
         ("every megabyte", &["RekeyLimit=1M"][..], small),

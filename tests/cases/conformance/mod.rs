@@ -17,7 +17,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use sallyport_tests::harness::{Daemon, Done, Gateway, KEY_ACCOUNT, Ssh, Target, tool, wait_until};
+use sallyport_tests::harness::{
+    Daemon, Done, Gateway, Jump, KEY_ACCOUNT, Ssh, Target, tool, wait_until,
+};
 use tempfile::TempDir;
 
 use super::SOON;
@@ -83,7 +85,7 @@ struct Ways {
     ways: Vec<Way>,
     differences: Mutex<Vec<String>>,
     // Looks for panics in its log when it is dropped.
-    _gateway: Gateway,
+    gateway: Gateway,
 }
 
 impl Ways {
@@ -102,6 +104,19 @@ impl Ways {
         Self::between(direct, gateway, through, target)
     }
 
+    /// To the shared target, also with `ssh -J`.
+    fn jumping() -> Self {
+        let mut ways = Self::start();
+        let jump = Jump::new(&ways.gateway).proxy_command("all");
+        let ssh = ways.gateway.ssh(KEY_ACCOUNT);
+        ways.ways.push(Way {
+            name: "with -J",
+            ssh: ssh.option(&jump).option("HostKeyAlias=all"),
+            target: ways.ways[0].target.clone(),
+        });
+        ways
+    }
+
     /// With these two clients, of which the second goes through the gateway.
     fn between(direct: Ssh, gateway: Gateway, through: Ssh, target: Arc<Target>) -> Self {
         let way = |name, ssh| Way {
@@ -112,7 +127,7 @@ impl Ways {
         Self {
             ways: vec![way("directly", direct), way("through the gateway", through)],
             differences: Mutex::default(),
-            _gateway: gateway,
+            gateway,
         }
     }
 

@@ -27,7 +27,7 @@ fn git(way: &Way, folder: &Path, script: &str) -> Seen {
 
 #[test]
 fn git_by_ssh() {
-    let ways = Ways::start();
+    let ways = Ways::jumping();
     let seen = ways.same("git", |way| {
         let (here, there) = (way.local(), way.folder());
         let store = format!("{}/store.git", there.path().display());

@@ -31,7 +31,7 @@ fn quoted(text: &str) -> String {
 
 #[test]
 fn terminals_with_piped_input() {
-    let ways = Ways::start();
+    let ways = Ways::jumping();
     let every: Vec<u8> = (0..=255).collect();
     let raw = "stty raw -echo; echo ready; head -c 256 | od -An -tx1";
     for (case, remote, input) in [
@@ -130,7 +130,7 @@ fn dialogue(way: &Way, steps: &[(&str, &str)]) -> (Option<i32>, String) {
 
 #[test]
 fn dialogues_look_the_same() {
-    let ways = Ways::start();
+    let ways = Ways::jumping();
     let job = ways.same("job control", |way| {
         dialogue(
             way,
