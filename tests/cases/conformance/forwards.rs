@@ -86,7 +86,7 @@ fn one_forward_on_standard_streams() {
 fn ports_sockets_and_socks() {
     let ways = Ways::start();
     let (herald, judge, echoes) = (herald(), judge(), tcp_service(echo));
-    ways.same("-L", |way| {
+    let _ = ways.same("-L", |way| {
         let (one, two, none) = (free_port(), free_port(), free_port());
         let to = |here: u16, there: u16| format!("{here}:127.0.0.1:{there}");
         let tunnel = Tunnel::listening(
@@ -122,7 +122,7 @@ fn ports_sockets_and_socks() {
             .collect();
         (heard, judged, refused, many, tunnel.said())
     });
-    ways.same("-R", |way| {
+    let _ = ways.same("-R", |way| {
         let (port, none) = (free_port(), free_port());
         let (to, nowhere) = (
             format!("{port}:127.0.0.1:{echoes}"),
