@@ -125,7 +125,7 @@ fn each_mistake_says_where_it_is_and_what_is_allowed() {
         ),
         (
             "activities:\n  - { name: web, protocol: ssh, account: root, permit_open: [db] }\n",
-            "2:63: `activities[0].permit_open[0]`: `db` is not a destination (there is no port): write host:port, such as `db-*.internal:5432`, \
+            "2:62: `activities[0].permit_open[0]`: `db` is not a destination (there is no port): write host:port, such as `db-*.internal:5432`, \
              `10.0.0.0/8:443`, `[::1]:22` or `*:8000-8999`, or an absolute path, such as `/run/*.sock`",
         ),
         (
