@@ -514,6 +514,53 @@ fn a_client_that_does_not_read_is_cut_through_a_jump_as_well() {
 }
 
 #[test]
+fn one_that_stands_still_holds_up_no_other() {
+    let gateway = Gateway::start();
+    let jump = Jump::new(&gateway);
+    let socket = gateway.dir().join("ctl");
+    let _outer = master(&jump, &socket);
+    let flood = through(
+        &jump,
+        &socket,
+        "sptarget@web",
+        "yes a stream without an end",
+    );
+    flood.wait_for("without an end", SOON);
+    signal(flood.pid(), Signal::STOP);
+    // Long enough for every window and buffer on the way to fill.
+    std::thread::sleep(Duration::from_secs(2));
+    let other = through(&jump, &socket, "spkeyed@keyed", "");
+    other.wait_for("$ ", SOON);
+    let start = Instant::now();
+    for n in 0..20 {
+        other.line(&format!("echo {n}-$((40+2))"));
+        other.wait_for(&format!("{n}-42"), SOON);
+    }
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    signal(flood.pid(), Signal::CONT);
+}
+
+#[test]
+fn a_server_that_stops_tells_those_who_jumped() {
+    let gateway = Gateway::start();
+    let jump = Jump::new(&gateway);
+    let socket = gateway.dir().join("ctl");
+    let outer = master(&jump, &socket);
+    let web = through(&jump, &socket, "sptarget@web", "");
+    web.wait_for("$ ", SOON);
+    let took = gateway.terminate(Duration::from_secs(20));
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    web.wait_closed(SOON);
+    assert!(web.output().contains("Sallyport: "), "{:?}", web.output());
+    outer.wait_closed(SOON);
+    assert!(
+        outer.output().contains("shutting down"),
+        "{:?}",
+        outer.output()
+    );
+}
+
+#[test]
 fn a_client_that_shows_a_password_is_let_in_and_it_is_kept_nowhere() {
     let gateway = Gateway::start();
     let secret = "Wq8-inner-eisvogel-nobody-asked";
