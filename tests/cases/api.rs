@@ -35,7 +35,7 @@ fn who(method: &str, path: &str) -> Option<Who> {
     Some(match (method, parts.as_slice()) {
         ("get", ["openapi.json"] | ["", "healthz" | "readyz" | "metrics"])
         | ("post", ["login"]) => Who::Everybody,
-        ("post", ["logout" | "password"]) | ("get", ["me"]) => Who::LoggedIn,
+        ("post", ["logout" | "password"]) | ("get", ["me" | "ssh-ca"]) => Who::LoggedIn,
         ("post", ["apply"]) => Who::Admins,
         ("get", ["hosts", _, "host-keys"]) => Who::Readers,
         ("delete", ["hosts", _, "host-keys"] | ["users", _, "barred-hosts", _]) => Who::Admins,
