@@ -1,7 +1,7 @@
 //! Forwards: what programs see at both ends of `-L`, `-R`, `-D`, `-W`, sockets, the agent and X11.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
@@ -138,7 +138,10 @@ fn ports_sockets_and_socks() {
         (back, refused)
     });
     ways.same("-R on a port that is taken", |way| {
-        let taken = format!("{herald}:127.0.0.1:1");
+        // Of both families, and of each way its own: sshd is content with one address of localhost.
+        let port = free_port();
+        let _taken = ["127.0.0.1", "::1"].map(|at| TcpListener::bind((at, port)));
+        let taken = format!("{port}:127.0.0.1:1");
         let mut ssh = way
             .ssh
             .clone()
