@@ -1,7 +1,7 @@
 //! Places for clients that have not proven who they are: some for each source, so many in total.
 //!
 //! The fewer are left, the fewer a single source may hold: whoever takes all he can get leaves room
-//! for everybody else, and it takes hundreds of sources to fill the place.
+//! for everybody else. The first place is anybody's while there is one.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ const PER_SOURCE: usize = 50;
 /// The same for one that has failed to log in too often lately.
 const PER_SUSPICIOUS_SOURCE: usize = 4;
 /// A source may hold this part of what is still free.
-const SHARE: usize = 4;
+const SHARE: usize = 8;
 
 /// Clients that have not proven who they are.
 #[derive(Debug)]
@@ -53,7 +53,8 @@ impl Admission {
             PER_SOURCE
         };
         let held = taken.by_source.get(&from).copied().unwrap_or_default();
-        if free == 0 || held >= most.min(free.div_ceil(SHARE)) {
+        let share = most.min(free / SHARE).max(1);
+        if free == 0 || held >= share {
             drop(taken);
             tracing::warn!(source = %from, held, free, "too many clients that have not authenticated; one turned away");
             return None;

@@ -121,11 +121,11 @@ min_free = \"lots\"
     .err()
     .unwrap();
     let expected = "\
-gateway.toml:3: unknown key `lisen` in [ssh]; allowed here: listen, public_address, banner, target_timeout
+gateway.toml:3: unknown key `lisen` in [ssh]; allowed here: listen, public_address, banner, target_timeout, algorithms, host_keys, user_ca_keys, proxy_protocol_from
 gateway.toml:5: unknown section `sesh`; allowed here: ssh, rdp, api, store, tapes, serve, limits, log
 gateway.toml:9: `api.listen` is one text or number, not an array
 gateway.toml:13: a secret does not belong into this file; give it as SALLYPORT_VAULT_KEY
-environment: unknown variable SALLYPORT_SSH_LISTENN; allowed here: SALLYPORT_SSH_LISTEN, SALLYPORT_SSH_PUBLIC_ADDRESS, SALLYPORT_SSH_BANNER, SALLYPORT_SSH_TARGET_TIMEOUT
+environment: unknown variable SALLYPORT_SSH_LISTENN; allowed here: SALLYPORT_SSH_LISTEN, SALLYPORT_SSH_PUBLIC_ADDRESS, SALLYPORT_SSH_BANNER, SALLYPORT_SSH_TARGET_TIMEOUT, SALLYPORT_SSH_ALGORITHMS, SALLYPORT_SSH_HOST_KEYS, SALLYPORT_SSH_USER_CA_KEYS, SALLYPORT_SSH_PROXY_PROTOCOL_FROM
 gateway.toml:2: `ssh.listen` is `nowhere`, but must be an address and a port, for example `127.0.0.1:2222` or `[::]:2222`
 api.certificate is given without api.private_key; give both or neither
 gateway.toml:16: `tapes.min_free` is `lots`, but must be a size, for example `64MiB`, `10GiB` or `1048576`

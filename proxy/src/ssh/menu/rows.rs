@@ -215,7 +215,7 @@ mod tests {
                 "db-01   postgres  shell",
                 "web-01  deploy    root shell  policy ops",
             ),
-            (38, "db-01 postgres shell", "web-01 root shell ops"),
+            (30, "db-01 postgres shell", "web-01 root shell ops"),
             (10, "db-01 pos…", "web-01 ro…"),
         ] {
             assert_eq!(rows.line(0, most), first, "{most}");
