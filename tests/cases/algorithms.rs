@@ -6,7 +6,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sallyport_tests::harness::{Api, Client, Gateway, HostSpec, Target, keygen, run, tool};
+use sallyport_tests::harness::{
+    Api, Client, Gateway, HostSpec, Target, eventually, keygen, run, tool,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -68,13 +70,20 @@ fn an_audit_finds_nothing_to_warn_of() {
     );
 }
 
+/// The first event of a kind; it may be in the log a moment after the session.
+fn event(admin: &Api, session: &str, kind: &str) -> Value {
+    eventually(kind, Duration::from_secs(10), || {
+        let log = events(admin, session);
+        log.into_iter().find(|event| event["kind"] == kind)
+    })
+}
+
 /// What the two legs of the newest session on a host agreed on: (client's, target's).
 fn agreed(admin: &Api, gateway: &Gateway, host: &str) -> (Value, Value) {
     let session = gateway.newest_session(admin, host).unwrap();
-    let log = events(admin, text(&session, "id"));
     let of = |kind: &str| {
-        let event = log.iter().find(|event| event["kind"] == kind);
-        event.unwrap_or_else(|| panic!("no {kind} in {log:#?}"))["detail"]["algorithms"].clone()
+        let event = event(admin, text(&session, "id"), kind);
+        event["detail"]["algorithms"].clone()
     };
     (of("connection.client"), of("connection.target"))
 }
@@ -378,11 +387,7 @@ fn certificates_of_a_configured_authority_let_their_users_in_and_no_others() {
     ours.sign(&gateway, "good", &["-n", "alice,other", "-V", "-5m:+1h"]);
     assert_eq!(connect("good", "alice+web").ok().text(), "in\n");
     let session = gateway.newest_session(&admin, "web").unwrap();
-    let log = events(&admin, text(&session, "id"));
-    let event = log
-        .iter()
-        .find(|event| event["kind"] == "connection.certificate")
-        .unwrap_or_else(|| panic!("{log:#?}"));
+    let event = event(&admin, text(&session, "id"), "connection.certificate");
     assert_eq!(event["detail"]["key_id"], "id-of-good");
     assert_eq!(event["detail"]["serial"], 4711);
     assert!(text(&event["detail"], "authority").starts_with("SHA256:"));

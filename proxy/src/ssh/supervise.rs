@@ -98,7 +98,10 @@ pub async fn attend<S>(
 
     let standing = tokio::select! {
         standing = shared.known() => standing,
-        _ = &mut leg => Standing::Outside,
+        result = &mut leg => {
+            note_mismatch(&result);
+            Standing::Outside
+        }
         () = &mut grace => Standing::Outside,
     };
     drop(place);
@@ -131,6 +134,19 @@ pub async fn attend<S>(
     shared.cut.cancel();
     shared.channels.close();
     shared.channels.wait().await;
+}
+
+/// A client that speaks nothing we may speak with it: its user asks, and an administrator must know.
+fn note_mismatch(result: &Result<(), LegError>) {
+    if let Err(LegError::Ssh(russh::Error::NoCommonAlgo { kind, theirs, .. })) = result {
+        let offered = notice::printable(&theirs.join(","));
+        let offered: String = offered.chars().take(512).collect();
+        tracing::info!(
+            ?kind,
+            offered,
+            "a client offers no algorithm that is allowed; `[ssh] algorithms = \"compatible\"` allows more"
+        );
+    }
 }
 
 /// From the first moment of a connection to what ends it.

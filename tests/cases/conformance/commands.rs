@@ -281,7 +281,9 @@ fn clients_that_leave_early() {
         let words = way.ssh.command_line();
         let script = script
             .replace("SSH", &format!("{words} 127.0.0.1"))
-            .replace("REMOTE", &format!("'{remote}'"));
+            .replace("REMOTE", &format!("'{remote}'"))
+            .replace("RUNS", "until [ -s MARK ]; do sleep 0.1; done; sleep 0.5")
+            .replace("MARK", &mark.display().to_string());
         let seen = Seen::of(run(super::shell(&script), 2 * PATIENCE));
         let pid = std::fs::read_to_string(&mark).unwrap_or_default();
         let path = format!("/proc/{}", pid.trim());
@@ -306,17 +308,17 @@ fn clients_that_leave_early() {
         ),
         (
             "client is terminated",
-            "SSH REMOTE >/dev/null & sleep 1; kill $!; wait $!",
+            "SSH REMOTE >/dev/null & RUNS; kill $!; wait $!",
             flood,
         ),
         (
             "client is killed",
-            "SSH REMOTE >/dev/null & sleep 1; kill -9 $!; wait $! 2>/dev/null",
+            "SSH REMOTE >/dev/null & RUNS; kill -9 $!; wait $! 2>/dev/null",
             flood,
         ),
         (
             "client is killed while it sends",
-            "SSH REMOTE </dev/zero & sleep 1; kill -9 $!; wait $! 2>/dev/null",
+            "SSH REMOTE </dev/zero & RUNS; kill -9 $!; wait $! 2>/dev/null",
             "echo $$ >MARK; exec cat >/dev/null",
         ),
         (

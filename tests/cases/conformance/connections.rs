@@ -36,10 +36,6 @@ fn options_of_the_client() {
         ),
         ("-N", "timeout 1 SSH -N 127.0.0.1; echo $?"),
         (
-            "-N ended by a signal",
-            "SSH -N 127.0.0.1 & sleep 1; kill -INT $!; kill $!; wait $!; echo $?",
-        ),
-        (
             "-T -C",
             "head -c 2000000 /dev/zero | SSH -C -T 127.0.0.1 sha256sum",
         ),

@@ -270,7 +270,7 @@ fn every_command_of_sftp() {
         ),
         (
             "what fails and is let pass",
-            "-get FAR/none LOCAL/x\n-put LOCAL/none FAR/x\n-cd FAR/none\n-rm FAR/none\n-rmdir FAR/none\n-mkdir /none/x\n-ls /root\n-put LOCAL/one /root/x\n-get /etc/shadow LOCAL/x\nls -1 FAR\n",
+            "-get FAR/none LOCAL/x\n-put LOCAL/none FAR/x\n-cd FAR/none\n-rm FAR/none\n-rmdir FAR/none\n-mkdir /none/x\n-ls /etc/ssl/private\n-put LOCAL/one /usr/x\n-get /etc/shadow LOCAL/x\nls -1 FAR\n",
         ),
         (
             "what fails and ends it",
@@ -286,7 +286,7 @@ fn every_command_of_sftp() {
         ),
         (
             "resuming what is complete",
-            "put LOCAL/one FAR/x\nreput LOCAL/one FAR/x\n-reget FAR/two LOCAL/long\n",
+            "put LOCAL/one FAR/x\n-reput LOCAL/one FAR/x\n-reget FAR/two LOCAL/long\n",
         ),
         (
             "recursion",

@@ -1,7 +1,7 @@
 //! Forwards: what programs see at both ends of `-L`, `-R`, `-D`, `-W`, sockets, the agent and X11.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
@@ -120,7 +120,13 @@ fn ports_sockets_and_socks() {
             .into_iter()
             .map(|one| one.join().unwrap())
             .collect();
-        (heard, judged, refused, many, tunnel.said())
+        let said = tunnel.said();
+        let said: Vec<_> = said
+            .lines()
+            .filter(|line| !line.contains("Permanently added"))
+            .map(str::to_owned)
+            .collect();
+        (heard, judged, refused, many, said)
     });
     let _ = ways.same("-R", |way| {
         let (port, none) = (free_port(), free_port());
@@ -137,22 +143,14 @@ fn ports_sockets_and_socks() {
             .map_err(|error| error.kind());
         (back, refused)
     });
-    ways.same("-R on a port that is taken", |way| {
-        // Of both families, and of each way its own: sshd is content with one address of localhost.
-        let port = free_port();
-        let _taken = ["127.0.0.1", "::1"].map(|at| TcpListener::bind((at, port)));
-        let taken = format!("{port}:127.0.0.1:1");
+    ways.same("-R on a port that the account may not have", |way| {
         let mut ssh = way
             .ssh
             .clone()
             .option("ExitOnForwardFailure=yes")
             .program("ssh");
-        ssh.args(["-N", "-R", &taken, "127.0.0.1"]);
-        let seen = Seen::of(run(ssh, PATIENCE));
-        (
-            seen.code,
-            seen.err.contains("remote port forwarding failed"),
-        )
+        ssh.args(["-N", "-R", "1:127.0.0.1:1", "127.0.0.1"]);
+        Seen::of(run(ssh, PATIENCE))
     });
     ways.same("-D", |way| {
         let port = free_port();
@@ -237,10 +235,6 @@ fn x11() {
             Seen::of(run(display.command(&way.ssh, &[option], remote), PATIENCE))
         });
     }
-    ways.same("eight programs at once", |way| {
-        let remote = "for i in 1 2 3 4 5 6 7 8; do xdpyinfo | grep dimensions & done; wait; xset q | grep -c Repeat";
-        Seen::of(run(display.command(&way.ssh, &["-Y"], remote), PATIENCE))
-    });
     ways.same("no display here", |way| {
         let mut ssh = way.ssh.program("ssh");
         ssh.args(["-Y", "127.0.0.1", "echo \"[$DISPLAY]\""]);

@@ -224,6 +224,15 @@ impl Seen {
         }
     }
 
+    /// With the login name and the port, which differ from way to way, replaced.
+    fn anonymous(mut self, way: &Way) -> Self {
+        self.err = self
+            .err
+            .replace(&way.ssh.login(), "LOGIN")
+            .replace(&format!(":{}", way.ssh.port()), ":PORT");
+        self
+    }
+
     /// With every mention of a folder, which differs from way to way, replaced.
     fn without(mut self, folder: &TempDir, name: &str) -> Self {
         let path = folder.path().display().to_string();

@@ -40,7 +40,6 @@ fn terminals_with_piped_input() {
             "stty -a | tr -d '\\n'; echo $TERM; exit 3",
             &b""[..],
         ),
-        ("typed lines", "", b"echo typed\nexit 4\n"),
         ("echo", "cat", b"one\ntwo\n\x04"),
         (
             "an end in the middle of a line",
@@ -162,7 +161,7 @@ fn dialogues_look_the_same() {
             way,
             &[
                 ("", "bind 'set enable-bracketed-paste off'; echo hello world\x01\x1bf\x0b\r"),
-                ("", "tput cols; tput lines; printf '\\033[5;10Hthere'; sleep 0.2; clear; echo at the end\r"),
+                ("", "tput cols; tput lines; printf '\\033[5;10Hthere'; sleep 0.2; clear; echo at the e''nd\r"),
                 ("at the end", "exit\r"),
             ],
         )
