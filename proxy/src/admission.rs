@@ -14,7 +14,7 @@ const PER_SOURCE: usize = 50;
 /// The same for one that has failed to log in too often lately.
 const PER_SUSPICIOUS_SOURCE: usize = 4;
 /// A source may hold this part of what is still free.
-const SHARE: usize = 8;
+const SHARE: usize = 4;
 
 /// Clients that have not proven who they are.
 #[derive(Debug)]

@@ -124,7 +124,8 @@ fn ports_sockets_and_socks() {
         let said: Vec<_> = said
             .lines()
             .filter(|line| !line.contains("Permanently added"))
-            .map(str::to_owned)
+            // Which number a channel has is chance.
+            .map(|line| line.replace(|c: char| c.is_ascii_digit(), ""))
             .collect();
         (heard, judged, refused, many, said)
     });
