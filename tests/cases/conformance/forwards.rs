@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
@@ -229,8 +230,11 @@ fn the_agent() {
 fn x11() {
     let ways = Ways::start();
     let display = Display::start();
+    // One after the other: both ways lead to one account, whose xauth file has one writer at a time.
+    let turn = Mutex::new(());
     for option in ["-X", "-Y"] {
         ways.same(&format!("xdpyinfo {option}"), |way| {
+            let _turn = turn.lock().unwrap();
             let remote =
                 "xdpyinfo | grep -E 'version|dimensions|number of screens'; echo ${DISPLAY%%:*}";
             Seen::of(run(display.command(&way.ssh, &[option], remote), PATIENCE))
