@@ -40,9 +40,12 @@ const NAMES: [&[u8]; 14] = [
 fn write(path: &Path, content: &[u8], mode: u32) {
     fs::write(path, content).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_234_567_890);
     let file = fs::File::options().append(true).open(path).unwrap();
-    file.set_modified(then).unwrap();
+    file.set_modified(long_ago()).unwrap();
+}
+
+fn long_ago() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_234_567_890)
 }
 
 /// A tree with everything odd; links only where a program keeps them.
@@ -73,6 +76,7 @@ fn tree(links: bool) -> TempDir {
     let sparse = fs::File::create(top.join("sparse")).unwrap();
     sparse.set_len(8 << 20).unwrap();
     sparse.write_all_at(b"middle", 4 << 20).unwrap();
+    sparse.set_modified(long_ago()).unwrap();
     if links {
         symlink("plain", names.join("link")).unwrap();
         symlink("/nowhere/at all", top.join("dangling")).unwrap();
