@@ -21,10 +21,12 @@ use std::sync::OnceLock;
 type Target = fn(&[u8]);
 
 const TARGETS: &[(&str, Target)] = &[
+    ("command_line", targets::command_line::run),
     ("connect_string", targets::connect_string::run),
     ("csv_cells", targets::csv_cells::run),
     ("declaration", targets::declaration::run),
     ("echo", targets::echo::run),
+    ("files", targets::files::run),
     ("proxy_protocol", targets::proxy_protocol::run),
     ("screen", targets::screen::run),
     ("tape", targets::tape::run),

@@ -1,9 +1,11 @@
 //! The targets.
 
+pub mod command_line;
 pub mod connect_string;
 pub mod csv_cells;
 pub mod declaration;
 pub mod echo;
+pub mod files;
 pub mod proxy_protocol;
 pub mod screen;
 pub mod tape;
