@@ -61,7 +61,10 @@ pub fn run(data: &[u8]) {
         }
     }
     if let Ok(free) = play(free, &steps, Allowed::BOTH, how) {
-        untouched(&steps, &free);
+        // A request that the gateway does not know is answered by itself, and does not pass.
+        if free.ours == 0 {
+            untouched(&steps, &free);
+        }
         let (up, down) = (free.up.len(), free.down.len() + free.ours);
         assert_eq!(bytes_told(&free, Direction::Upload), up as u64);
         assert_eq!(bytes_told(&free, Direction::Download), down as u64);

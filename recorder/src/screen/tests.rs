@@ -82,6 +82,20 @@ fn output_may_be_cut_anywhere_around_a_repaint() {
 }
 
 #[test]
+fn what_is_repeated_does_not_depend_on_the_cut() {
+    for output in [
+        &b"a(\x07\x1b[3b"[..],
+        b"a\xff\x01\x1b[2b",
+        "\u{20ac}\r\n\x1b[2b".as_bytes(),
+    ] {
+        let mut cut = Screen::new(20, 6);
+        output.chunks(1).for_each(|byte| cut.feed(byte));
+        assert_eq!(fed(output).text(), cut.text(), "{output:?}");
+    }
+    assert_eq!(fed(b"a(\x07\x1b[3b").text(), "a((((");
+}
+
+#[test]
 fn line_drawing_is_drawn_as_lines() {
     assert_eq!(fed(b"\x1b(0lqqk\x1b(B lqk").text(), "┌──┐ lqk");
     assert_eq!(fed(b"\x1b)0q\x0eq\x0fq").text(), "q─q");

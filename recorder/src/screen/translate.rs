@@ -19,11 +19,13 @@ pub(super) fn line_drawing(text: &[u8]) -> String {
         .collect()
 }
 
-/// The last printable character of a text.
+/// The last printable character of a text, whatever controls follow it: the same as if the text had come in pieces.
 pub(super) fn last_char(text: &[u8]) -> Option<char> {
-    let at = text.iter().rposition(|byte| byte & 0xc0 != 0x80)?;
-    let last = std::str::from_utf8(&text[at..]).ok()?.chars().next()?;
-    (!last.is_control()).then_some(last)
+    let printable = |part: &str| part.chars().rfind(|c| !c.is_control());
+    let parts = text
+        .utf8_chunks()
+        .filter_map(|part| printable(part.valid()));
+    parts.last()
 }
 
 /// An ESC sequence.
