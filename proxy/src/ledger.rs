@@ -11,7 +11,7 @@ use sallyport_domain::command::Outcome;
 use sallyport_domain::event::Event;
 use sallyport_domain::id::{CommandId, ConnectionId, SessionId};
 use sallyport_store::{
-    NewConnection, NewRecording, RecordingState, SessionUpdate, Store, StoreError,
+    Batch, NewConnection, NewRecording, RecordingState, SessionUpdate, Store, StoreError,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -22,6 +22,9 @@ use crate::backlog::Waiting;
 const QUEUE: usize = 1024;
 /// Events in one transaction, about.
 const MAX_EVENTS: usize = 2048;
+/// Entries of one transaction, and how long the first of them waits for the others.
+const TOGETHER: usize = 64;
+const LINGER: Duration = Duration::from_millis(20);
 /// Pause between two tries.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -108,34 +111,94 @@ impl Ledger {
 }
 
 async fn write_all(store: Store, session: SessionId, mut entries: mpsc::Receiver<Entry>) {
-    while let Some(mut entry) = entries.recv().await {
-        // Saves that wait behind each other become one transaction.
-        let mut next = None;
-        while let Entry::Save(update, events, waiting) = &mut entry
-            && events.len() < MAX_EVENTS
-        {
-            match entries.try_recv() {
-                Ok(Entry::Save(newer, more, others)) => {
-                    *update = newer;
-                    events.extend(more);
-                    waiting.extend(others);
-                }
-                Ok(other) => {
-                    next = Some(other);
-                    break;
-                }
-                Err(_) => break,
+    while let Some(first) = entries.recv().await {
+        let together = gather(first, &mut entries).await;
+        if write_together(&store, session, &together).await.is_err() {
+            // One that the database does not take must not take the others with it.
+            for entry in &together {
+                write_until_done(&store, session, entry).await;
             }
-        }
-        for entry in [Some(entry), next].into_iter().flatten() {
-            write_until_done(&store, session, &entry).await;
         }
     }
 }
 
+/// What comes within a moment becomes one transaction, so that the disk is flushed once. What
+/// somebody waits for, such as an answer, is written at once, with all that came before it.
+async fn gather(first: Entry, entries: &mut mpsc::Receiver<Entry>) -> Vec<Entry> {
+    let linger = tokio::time::sleep(LINGER);
+    tokio::pin!(linger);
+    let mut together = vec![first];
+    while together.len() < TOGETHER && !together.iter().any(is_full) {
+        let urgent = together.iter().any(is_urgent);
+        tokio::select! {
+            biased;
+            entry = entries.recv() => match entry {
+                Some(entry) => add(&mut together, entry),
+                None => break,
+            },
+            () = std::future::ready(()), if urgent => break,
+            () = &mut linger => break,
+        }
+    }
+    together
+}
+
+/// Does somebody wait until it is written?
+fn is_urgent(entry: &Entry) -> bool {
+    match entry {
+        Entry::Save(_, _, waiting) => !waiting.is_empty(),
+        Entry::Answer(..) => true,
+        Entry::ConnectionOpened(_)
+        | Entry::ConnectionClosed { .. }
+        | Entry::TapeBegun(_)
+        | Entry::TapeFinished { .. } => false,
+    }
+}
+
+/// Is a transaction with it large enough? An answer comes last in its own: it takes its turn at the
+/// audit trail's end.
+fn is_full(entry: &Entry) -> bool {
+    match entry {
+        Entry::Save(_, events, _) => events.len() >= MAX_EVENTS,
+        Entry::Answer(..) => true,
+        Entry::ConnectionOpened(_)
+        | Entry::ConnectionClosed { .. }
+        | Entry::TapeBegun(_)
+        | Entry::TapeFinished { .. } => false,
+    }
+}
+
+/// Of a session's row only the latest state counts; its events are all written.
+fn add(together: &mut Vec<Entry>, entry: Entry) {
+    let Entry::Save(update, events, waiting) = entry else {
+        return together.push(entry);
+    };
+    for earlier in together.iter_mut() {
+        if let Entry::Save(before, written, waited) = earlier {
+            *before = update;
+            written.extend(events);
+            waited.extend(waiting);
+            return;
+        }
+    }
+    together.push(Entry::Save(update, events, waiting));
+}
+
+async fn write_together(
+    store: &Store,
+    session: SessionId,
+    entries: &[Entry],
+) -> Result<(), StoreError> {
+    let mut batch = store.batch().await?;
+    for entry in entries {
+        write(&mut batch, session, entry).await?;
+    }
+    batch.commit().await
+}
+
 async fn write_until_done(store: &Store, session: SessionId, entry: &Entry) {
     let mut tries: u32 = 0;
-    while let Err(error) = write(store, session, entry).await {
+    while let Err(error) = write_together(store, session, std::slice::from_ref(entry)).await {
         tries = tries.saturating_add(1);
         if tries.is_power_of_two() {
             tracing::error!(%session, %error, tries, "cannot write to the database; trying again");
@@ -147,11 +210,11 @@ async fn write_until_done(store: &Store, session: SessionId, entry: &Entry) {
     }
 }
 
-async fn write(store: &Store, session: SessionId, entry: &Entry) -> Result<(), StoreError> {
+async fn write(batch: &mut Batch, session: SessionId, entry: &Entry) -> Result<(), StoreError> {
     match entry {
-        Entry::Save(update, events, _) => store.save_session(session, update, events).await,
-        Entry::Answer(command, outcome, at) => store.answer_command(*command, outcome, *at).await,
-        Entry::ConnectionOpened(new) => store.insert_connection(new).await,
+        Entry::Save(update, events, _) => batch.save_session(session, update, events).await,
+        Entry::Answer(command, outcome, at) => batch.answer_command(*command, outcome, *at).await,
+        Entry::ConnectionOpened(new) => batch.insert_connection(new).await,
         Entry::ConnectionClosed {
             id,
             at,
@@ -159,18 +222,18 @@ async fn write(store: &Store, session: SessionId, entry: &Entry) -> Result<(), S
             bytes_in,
             bytes_out,
         } => {
-            store
+            batch
                 .close_connection(*id, *at, cause, *bytes_in, *bytes_out)
                 .await
         }
-        Entry::TapeBegun(new) => store.insert_recording(new).await,
+        Entry::TapeBegun(new) => batch.insert_recording(new).await,
         Entry::TapeFinished {
             id,
             bytes,
             root,
             state,
             at,
-        } => store.finish_recording(*id, *bytes, root, *state, *at).await,
+        } => batch.finish_recording(*id, *bytes, root, *state, *at).await,
     }
 }
 

@@ -14,6 +14,7 @@ mod connection;
 mod driver;
 mod gate;
 pub mod host_key;
+mod lanes;
 mod ledger;
 mod node;
 mod notice;
@@ -52,6 +53,9 @@ pub enum ProxyError {
     /// What a crash left behind could not be looked at.
     #[error("cannot recover what an earlier run left behind: {0}")]
     Recovery(String),
+    /// The threads for connections did not start.
+    #[error("cannot start the threads for connections: {0}")]
+    Threads(std::io::Error),
     /// The store does not answer.
     #[error(transparent)]
     Store(#[from] sallyport_store::StoreError),

@@ -8,8 +8,8 @@ use std::time::Duration;
 use russh::keys::PrivateKey;
 use russh::server;
 use sallyport_domain::id::SessionId;
-use sallyport_store::{Login, Store};
-use tokio::net::TcpListener;
+use sallyport_store::{Login, Store, StoreError};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,12 +20,16 @@ use crate::ca::HostCa;
 use crate::clock;
 use crate::config::ProxyConfig;
 use crate::driver::{self, DriverHandle, Mail, Start};
+use crate::lanes::{Lanes, Slot};
 use crate::ssh::certificate::Authorities;
 use crate::ssh::{self, algorithms};
 use crate::{ProxyError, orders, recovery};
 
 /// Entries of the access log that may wait for the database.
 const LOGINS: usize = 1024;
+/// How many of them are one transaction, and the pause between two.
+const LOGINS_TOGETHER: usize = 64;
+const LOGINS_LINGER: Duration = Duration::from_millis(20);
 /// Time an unauthenticated attempt takes at least, so that all failures look alike.
 const REJECTION_TIME: Duration = Duration::from_millis(300);
 
@@ -119,6 +123,8 @@ pub struct RunningProxy {
     accepting: CancellationToken,
     clients: TaskTracker,
     helpers: CancellationToken,
+    /// Connections live until this is dropped.
+    lanes: Arc<Lanes>,
 }
 
 /// Starts the data plane: finishes what a crash left behind, then listens.
@@ -163,12 +169,14 @@ pub async fn start(config: ProxyConfig, store: Store) -> Result<RunningProxy, Pr
         accepting: CancellationToken::new(),
         clients: TaskTracker::new(),
         helpers: CancellationToken::new(),
+        lanes: Arc::new(Lanes::start().map_err(ProxyError::Threads)?),
     };
     tokio::spawn(accept(
         node.clone(),
         listener,
         running.accepting.clone(),
         running.clients.clone(),
+        running.lanes.clone(),
     ));
     tokio::spawn(
         running
@@ -221,6 +229,7 @@ async fn accept(
     listener: TcpListener,
     stop: CancellationToken,
     clients: TaskTracker,
+    lanes: Arc<Lanes>,
 ) {
     loop {
         let accepted = tokio::select! {
@@ -229,7 +238,9 @@ async fn accept(
         };
         match accepted {
             Ok((tcp, peer)) => {
-                clients.spawn(ssh::serve(node.clone(), tcp, peer));
+                if let (Ok(tcp), Some((runtime, slot))) = (tcp.into_std(), lanes.slot()) {
+                    clients.spawn_on(serve(node.clone(), tcp, peer, slot), runtime);
+                }
             }
             Err(error) => {
                 // Out of descriptors, most likely: those who are in go on.
@@ -240,12 +251,33 @@ async fn accept(
     }
 }
 
-async fn write_logins(node: Arc<Node>, mut entries: mpsc::Receiver<Login>) {
-    while let Some(login) = entries.recv().await {
-        if let Err(error) = node.store.record_login(&login).await {
-            tracing::error!(%error, user = %login.user, "an entry of the access log is lost");
-        }
+/// Serves a client on the thread this runs on.
+async fn serve(node: Arc<Node>, tcp: std::net::TcpStream, peer: SocketAddr, slot: Slot) {
+    match TcpStream::from_std(tcp) {
+        Ok(tcp) => ssh::serve(node, tcp, peer).await,
+        Err(error) => tracing::error!(%peer, %error, "a client could not be served"),
     }
+    drop(slot);
+}
+
+async fn write_logins(node: Arc<Node>, mut entries: mpsc::Receiver<Login>) {
+    let mut together = Vec::new();
+    while entries.recv_many(&mut together, LOGINS_TOGETHER).await > 0 {
+        if let Err(error) = write_together(&node.store, &together).await {
+            tracing::error!(%error, entries = together.len(), "entries of the access log are lost");
+        }
+        together.clear();
+        // Who comes in meanwhile is written with the next.
+        tokio::time::sleep(LOGINS_LINGER).await;
+    }
+}
+
+async fn write_together(store: &Store, logins: &[Login]) -> Result<(), StoreError> {
+    let mut batch = store.batch().await?;
+    for login in logins {
+        batch.record_login(login).await?;
+    }
+    batch.commit().await
 }
 
 impl RunningProxy {
@@ -284,5 +316,6 @@ impl RunningProxy {
             tracing::error!("some sessions could not be written to the database in time");
         }
         self.helpers.cancel();
+        drop(self.lanes);
     }
 }

@@ -1,11 +1,11 @@
 //! A socket that can be cut from outside, whatever its owner is waiting for.
 
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -21,6 +21,48 @@ pub struct Wire {
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     switch: CancellationToken,
     pace: Pace,
+    ahead: Ahead,
+    /// Reads that are still acknowledged at once.
+    quick: u8,
+}
+
+/// So many reads are acknowledged at once: those of key exchange and authentication.
+///
+/// OpenSSH leaves Nagle's algorithm on until its session starts. It sends KEXINIT, then the first
+/// message of the key exchange; to the former nobody has anything to answer, so the kernel delays
+/// its acknowledgement by 40 ms, and the latter waits for that.
+const QUICK: u8 = 40;
+
+/// Bytes read ahead of who asks for them. SSH packets are asked for in two parts, the length and
+/// the rest; taken one by one they would cost two or three system calls each, however small.
+#[derive(Default)]
+struct Ahead {
+    bytes: Vec<u8>,
+    taken: usize,
+    filled: usize,
+}
+
+/// How much is read ahead; a waiting connection holds nothing.
+const AHEAD: usize = 16 << 10;
+
+impl Ahead {
+    fn is_empty(&self) -> bool {
+        self.taken == self.filled
+    }
+
+    /// Moves what is there to `buf`, as far as it fits.
+    fn give(&mut self, buf: &mut ReadBuf<'_>) {
+        let count = buf.remaining().min(self.filled - self.taken);
+        buf.put_slice(&self.bytes[self.taken..self.taken + count]);
+        self.taken += count;
+    }
+
+    /// Room for more, with nothing in it.
+    fn clear(&mut self) -> &mut [u8] {
+        (self.taken, self.filled) = (0, 0);
+        self.bytes.resize(AHEAD, 0);
+        &mut self.bytes
+    }
 }
 
 /// When the peer last took something.
@@ -62,7 +104,48 @@ impl Wire {
             cut: Box::pin(switch.clone().cancelled_owned()),
             switch,
             pace: Pace::new(),
+            ahead: Ahead::default(),
+            quick: QUICK,
         })
+    }
+
+    fn acknowledge(&mut self) {
+        if let Some(left) = self.quick.checked_sub(1) {
+            self.quick = left;
+            // Holds until we send something, so it is said again after each read.
+            let _ = rustix::net::sockopt::set_tcp_quickack(&self.tcp, true);
+        }
+    }
+
+    /// Reads from the socket: a small piece by way of what is read ahead, a large one in place,
+    /// with the beginning of what follows.
+    fn poll_socket(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        // Before room is made: mostly there is nothing to read.
+        ready!(self.tcp.poll_read_ready(cx))?;
+        if buf.remaining() < AHEAD {
+            let mut ahead = ReadBuf::new(self.ahead.clear());
+            ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut ahead))?;
+            self.ahead.filled = ahead.filled().len();
+            self.ahead.give(buf);
+            self.acknowledge();
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            ready!(self.tcp.poll_read_ready(cx))?;
+            let here = buf.initialize_unfilled();
+            let room = here.len();
+            let mut parts = [IoSliceMut::new(here), IoSliceMut::new(self.ahead.clear())];
+            match self.tcp.try_read_vectored(&mut parts) {
+                Ok(count) => {
+                    buf.advance(count.min(room));
+                    self.ahead.filled = count.saturating_sub(room);
+                    self.acknowledge();
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
     }
 
     /// For watching how the peer takes what it is sent.
@@ -99,7 +182,16 @@ impl AsyncRead for Wire {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(cx)?;
-        Pin::new(&mut self.tcp).poll_read(cx, buf)
+        if self.ahead.is_empty() {
+            let read = self.poll_socket(cx, buf);
+            if read.is_pending() && self.ahead.bytes.capacity() > 0 {
+                // It may wait for hours.
+                self.ahead = Ahead::default();
+            }
+            return read;
+        }
+        self.ahead.give(buf);
+        Poll::Ready(Ok(()))
     }
 }
 

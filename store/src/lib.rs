@@ -7,6 +7,7 @@
 
 mod audit;
 mod authenticate;
+mod batch;
 mod command;
 mod error;
 mod hint;
@@ -30,6 +31,7 @@ mod vault;
 mod who;
 
 pub use audit::{AuditEntry, AuditObject, VerifyFault, VerifyReport};
+pub use batch::Batch;
 pub use command::{CommandRow, OpenCommand};
 pub use error::{ApplyError, StoreError};
 pub use hint::Hint;

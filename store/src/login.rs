@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use uuid::Uuid;
 
+use crate::batch::Batch;
 use crate::error::StoreError;
 use crate::listing::{Filter, Listing, RowStream, SortKey, order};
 use crate::open::Store;
@@ -131,41 +132,9 @@ impl Store {
     /// Writes an attempt to get in into the access log. It belongs to the scope of the user whose
     /// name was given; to the root if there is none of that name.
     pub async fn record_login(&self, login: &Login) -> Result<(), StoreError> {
-        let user = clean(&login.user).into_owned();
-        let search = [
-            user.as_str(),
-            login.kind.as_str(),
-            &login.source_ip,
-            &login.method,
-            login.outcome.as_str(),
-            &login.code,
-            &login.text,
-            &login.service_provider,
-        ];
-        let search = clean(&search.join("\n").to_lowercase()).into_owned();
-        let mut tx = self.begin().await?;
-        sqlx::query(
-            "INSERT INTO login (id, at, kind, user_name, scope, source_ip, method, outcome, code, text, session_id, search,
-                service_provider)
-             VALUES ($1, $2, $3, $4,
-                COALESCE((SELECT scope FROM noun WHERE kind IN ('user', 'application') AND key = $4 LIMIT 1), ''),
-                $5, $6, $7, $8, $9, $10, $11, $12)",
-        )
-        .bind(Uuid::now_v7().to_string())
-        .bind(micros(login.at))
-        .bind(login.kind.as_str())
-        .bind(user)
-        .bind(clean(&login.source_ip).into_owned())
-        .bind(clean(&login.method).into_owned())
-        .bind(login.outcome.as_str())
-        .bind(clean(&login.code).into_owned())
-        .bind(clean(&login.text).into_owned())
-        .bind(login.session.map(|id| id.to_string()))
-        .bind(search)
-        .bind(clean(&login.service_provider).into_owned())
-        .execute(&mut *tx)
-        .await?;
-        self.commit(tx, &[]).await
+        let mut batch = self.batch().await?;
+        batch.record_login(login).await?;
+        batch.commit().await
     }
 
     /// The access log, newest first: of the viewer's scope for auditors and administrators, else
@@ -241,4 +210,44 @@ fn read(row: &AnyRow) -> Result<LoginRow, StoreError> {
         service_provider: row.text("service_provider")?,
         session: row.parsed_or_null("session_id")?,
     })
+}
+
+impl Batch {
+    /// As [`Store::record_login`].
+    pub async fn record_login(&mut self, login: &Login) -> Result<(), StoreError> {
+        let user = clean(&login.user).into_owned();
+        let search = [
+            user.as_str(),
+            login.kind.as_str(),
+            &login.source_ip,
+            &login.method,
+            login.outcome.as_str(),
+            &login.code,
+            &login.text,
+            &login.service_provider,
+        ];
+        let search = clean(&search.join("\n").to_lowercase()).into_owned();
+        sqlx::query(
+            "INSERT INTO login (id, at, kind, user_name, scope, source_ip, method, outcome, code, text, session_id, search,
+                service_provider)
+             VALUES ($1, $2, $3, $4,
+                COALESCE((SELECT scope FROM noun WHERE kind IN ('user', 'application') AND key = $4 LIMIT 1), ''),
+                $5, $6, $7, $8, $9, $10, $11, $12)",
+        )
+        .bind(Uuid::now_v7().to_string())
+        .bind(micros(login.at))
+        .bind(login.kind.as_str())
+        .bind(user)
+        .bind(clean(&login.source_ip).into_owned())
+        .bind(clean(&login.method).into_owned())
+        .bind(login.outcome.as_str())
+        .bind(clean(&login.code).into_owned())
+        .bind(clean(&login.text).into_owned())
+        .bind(login.session.map(|id| id.to_string()))
+        .bind(search)
+        .bind(clean(&login.service_provider).into_owned())
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
 }

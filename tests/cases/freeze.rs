@@ -1,9 +1,13 @@
 //! Locked means frozen: nothing typed gets through, nothing shown comes through, nothing is lost.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sallyport_tests::harness::{Api, Daemon, Gateway, run, wait_until};
+use russh::keys::PublicKeyOrCertificate;
+use russh::{ChannelId, WindowRelease, client};
+use sallyport_tests::harness::{Api, Client, Daemon, Gateway, passwords, run, wait_until};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -291,4 +295,70 @@ fn whoever_comes_while_it_is_locked_finds_it_locked() {
     );
     unlock(&admin, &session);
     gateway.ssh("alice+web").exec("true").ok();
+}
+
+/// Bytes that a client has got on its only channel.
+#[derive(Clone, Default)]
+struct Got(Arc<AtomicU64>);
+
+impl client::Handler for Got {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, _: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
+        Ok(true)
+    }
+
+    async fn data(
+        &mut self,
+        _: ChannelId,
+        data: &[u8],
+        _: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        self.0.fetch_add(data.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[test]
+fn what_waits_for_a_slow_reader_stays_where_it_is() {
+    const WINDOW: u32 = 10_000;
+    let gateway = Gateway::start();
+    let admin = gateway.api("bob");
+    Client::block(async {
+        // A client that opens its window by hand.
+        let got = Got::default();
+        let config = Arc::new(client::Config {
+            window_size: WINDOW,
+            window_release: WindowRelease::OnConsumption,
+            ..client::Config::default()
+        });
+        let mut handle = client::connect(config, ("127.0.0.1", gateway.ssh_port), got.clone())
+            .await
+            .unwrap();
+        let answer = handle
+            .authenticate_password("alice+web", passwords("alice"))
+            .await
+            .unwrap();
+        assert!(answer.success());
+        let channel = handle.channel_open_session().await.unwrap();
+        let id = channel.id();
+        let (_, write) = channel.split();
+        write.exec(true, "head -c 5000000 /dev/zero").await.unwrap();
+        let settled = async || {
+            let mut last = u64::MAX;
+            while last != got.0.load(Ordering::Relaxed) {
+                last = got.0.load(Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(400)).await;
+            }
+            last
+        };
+        while settled().await < u64::from(WINDOW) {}
+        let session = lock(&gateway, &admin, "web");
+        handle.release_window(id, WINDOW);
+        assert_eq!(settled().await, u64::from(WINDOW), "locked, and more came");
+        unlock(&admin, &session);
+        while settled().await < 2 * u64::from(WINDOW) {}
+        handle.release_window(id, WINDOW);
+        while settled().await < 3 * u64::from(WINDOW) {}
+    });
 }

@@ -40,7 +40,7 @@ pub async fn bring_up(
         .log_in(permit, &node.store, session, node.config.target_timeout)
         .await?;
     let now = clock::now();
-    let (tape, path) = begin_tape(node, guest, permit, session, id, now)?;
+    let (tape, path) = begin_tape(node, guest, permit, session, id, now).await?;
     let new = NewConnection {
         id,
         session,
@@ -156,7 +156,7 @@ fn key_event(verdict: &Verdict, host: &str) -> Option<Event> {
     }
 }
 
-fn begin_tape(
+async fn begin_tape(
     node: &Node,
     guest: &Guest,
     permit: &Permit,
@@ -172,23 +172,32 @@ fn begin_tape(
         activity: permit.activity().to_owned(),
         ..TapeHeader::new(session, id, now)
     };
-    let dir = &node.config.tape_dir;
-    let writer = match mode {
-        RecordingMode::Off => None,
-        RecordingMode::Strict => Some(TapeWriter::create(dir, &header).map_err(|error| {
+    let dir = node.config.tape_dir.clone();
+    if mode == RecordingMode::Off {
+        return Ok((Tape::new(mode, None), String::new()));
+    }
+    // It waits for the disk; other connections on this thread need not.
+    let created = tokio::task::spawn_blocking({
+        let dir = dir.clone();
+        move || TapeWriter::create(&dir, &header).map_err(|error| error.to_string())
+    });
+    let writer = match created.await.unwrap_or_else(|panic| Err(panic.to_string())) {
+        Ok(writer) => Some(writer),
+        Err(error) if mode == RecordingMode::BestEffort => {
+            tracing::error!(%session, %error, "cannot begin a tape; the session goes on without");
+            None
+        }
+        Err(error) => {
             tracing::error!(%session, %error, "cannot begin a tape; the session is refused");
-            Refusal::RecordingUnavailable
-        })?),
-        RecordingMode::BestEffort => TapeWriter::create(dir, &header)
-            .inspect_err(|error| tracing::error!(%session, %error, "cannot begin a tape; the session goes on without"))
-            .ok(),
+            return Err(Refusal::RecordingUnavailable.into());
+        }
     };
     let path = writer
         .as_ref()
         .map(|writer| {
             writer
                 .path()
-                .strip_prefix(dir)
+                .strip_prefix(&dir)
                 .unwrap_or(writer.path())
                 .to_string_lossy()
                 .into_owned()

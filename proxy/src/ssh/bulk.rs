@@ -18,6 +18,8 @@ pub struct BulkStream {
     /// Content recorded of it, in bytes.
     limit: u64,
     bytes: u64,
+    /// The count on the tape: never behind `bytes`.
+    counted: u64,
     digest: Sha256,
 }
 
@@ -37,6 +39,7 @@ impl BulkStream {
             stream,
             limit: 0,
             bytes: 0,
+            counted: 0,
             digest: Sha256::new(),
         }
     }
@@ -46,23 +49,31 @@ impl BulkStream {
         self.stream
     }
 
-    /// Records `data`, which is about to pass.
-    pub fn write(&mut self, tape: &Tape, data: &[u8]) -> Result<(), RecordingLost> {
+    /// Records `data`, which is about to pass. `behind` more bytes of the stream are here already:
+    /// beyond the limit they are counted with it, so that one record goes before many packets.
+    pub fn write(&mut self, tape: &Tape, data: &[u8], behind: usize) -> Result<(), RecordingLost> {
         self.digest.update(data);
         let room = usize::try_from(self.limit.saturating_sub(self.bytes)).unwrap_or(usize::MAX);
         let (content, bulk) = data.split_at(room.min(data.len()));
         self.bytes += data.len() as u64;
-        let content = self.content(content);
+        if bulk.is_empty() {
+            return tape.write(&[self.content(content)], data.len());
+        }
+        if self.bytes <= self.counted {
+            return Ok(());
+        }
         let count = Record::Bulk {
             channel: self.channel,
             stream: self.stream,
-            bytes: self.bytes,
+            bytes: self.bytes + behind as u64,
         };
-        match (room, bulk.is_empty()) {
-            (_, true) => tape.write(&[content], data.len()),
-            (0, false) => tape.write(&[count], data.len()),
-            (_, false) => tape.write(&[content, count], data.len()),
+        let unrecorded = data.len() + behind;
+        match room {
+            0 => tape.write(&[count], unrecorded)?,
+            _ => tape.write(&[self.content(content), count], unrecorded)?,
         }
+        self.counted = self.bytes + behind as u64;
+        Ok(())
     }
 
     /// The stream has ended: its size and digest, in hexadecimal, if it was not recorded in full.

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use russh::keys::Certificate;
 use russh::server::{
     Auth, ChannelOpenHandle, GlobalReply, Handle, Handler, Msg, PublicKeyOffer, Response, Session,
@@ -59,7 +60,7 @@ impl Front {
         Ok(())
     }
 
-    fn push_data(&self, id: ChannelId, stream: Stream, data: &[u8]) -> Result<(), LegError> {
+    fn push_data(&self, id: ChannelId, stream: Stream, data: &Bytes) -> Result<(), LegError> {
         if let Some(inbox) = self.shared.inboxes.get(id) {
             inbox.push_data(stream, data)?;
         }
@@ -386,7 +387,12 @@ impl Handler for Front {
         self.request(id, Request::Signal(signal))
     }
 
-    async fn data(&mut self, id: ChannelId, data: &[u8], _: &mut Session) -> Result<(), LegError> {
+    async fn data_bytes(
+        &mut self,
+        id: ChannelId,
+        data: &Bytes,
+        _: &mut Session,
+    ) -> Result<(), LegError> {
         self.push_data(id, Stream::Main, data)
     }
 
@@ -397,7 +403,7 @@ impl Handler for Front {
         data: &[u8],
         _: &mut Session,
     ) -> Result<(), LegError> {
-        self.push_data(id, Stream::Stderr, data)
+        self.push_data(id, Stream::Stderr, &Bytes::copy_from_slice(data))
     }
 
     async fn channel_eof(&mut self, id: ChannelId, _: &mut Session) -> Result<(), LegError> {

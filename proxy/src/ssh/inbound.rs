@@ -9,7 +9,7 @@ use sallyport_recorder::{Record, Stream as TapeStream};
 
 use super::bulk::BulkStream;
 use super::channel::{Asked, Channel, ChannelEnd};
-use super::inbox::{Item, Request, Start};
+use super::inbox::{Item, Request, Start, Stream};
 use super::refused;
 
 /// Ctrl+X, while an extension is offered.
@@ -46,12 +46,15 @@ impl Channel {
     }
 
     async fn relay_in(&self, bulk: &mut BulkStream) -> Result<Left, ChannelEnd> {
+        // Made once: a turn of the loop costs what is registered anew in it.
+        let (closed, ending) = (self.closed.cancelled(), self.connection.ending());
+        tokio::pin!(closed, ending);
         loop {
             let item = tokio::select! {
                 biased;
-                () = self.closed.cancelled() => None,
+                () = &mut closed => None,
                 // Whoever is being cut types no more; what is said to her still has to pass.
-                () = self.connection.ending() => {
+                () = &mut ending => {
                     self.closed.cancelled().await;
                     None
                 }
@@ -118,14 +121,9 @@ impl Channel {
         } else if let Some(_inside) = connection.gate.enter() {
             self.terminal.typed(&connection.tape, self.number, &data)?;
             self.count_in(bytes);
-            tokio::select! {
-                // A target that does not read holds the bytes up; a lock discards them.
-                biased;
-                () = connection.gate.closed() => {}
-                () = connection.ending() => {}
-                () = self.closed.cancelled() => {}
-                sent = self.target.write.data_bytes(data) => sent?,
-            }
+            // A target that does not read holds the bytes up; a lock discards them.
+            let mut data = data;
+            self.pass(&self.target.write, None, &mut data).await?;
         }
         self.client
             .handle
@@ -165,17 +163,14 @@ impl Channel {
     }
 
     async fn pass_in(&self, bulk: &mut BulkStream, data: Bytes) -> Result<(), ChannelEnd> {
-        let Some(_inside) = self.enter_gate().await else {
+        let Some(inside) = self.enter_gate().await else {
             return Ok(());
         };
-        bulk.write(&self.connection.tape, &data)?;
+        let behind = self.client.inbox.queued(Stream::Main);
+        bulk.write(&self.connection.tape, &data, behind)?;
         self.count_in(data.len());
-        tokio::select! {
-            biased;
-            sent = self.target.write.data_bytes(data) => sent?,
-            () = self.connection.ending() => {}
-            () = self.closed.cancelled() => {}
-        }
+        self.pass_bulk(inside, &self.target.write, None, data)
+            .await?;
         Ok(())
     }
 

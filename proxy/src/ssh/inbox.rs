@@ -3,7 +3,8 @@
 //! A leg's loop puts items in and never waits; a pump takes them out. The bytes in it are bounded
 //! by the channel's receive window, which re-opens only when the pump has handed them on
 //! (RFC 4254 section 5.2); everything else is bounded in number, and a peer that exceeds that is
-//! disconnected. Small packets are joined, so that a peer cannot spend our memory on overhead.
+//! disconnected. Small packets are joined, so that a peer cannot spend our memory on overhead; large
+//! ones are handed on as they are, without a copy.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -136,20 +137,39 @@ const MAX_ITEMS: usize = 512;
 const MAX_ENV: usize = 256;
 /// The same in bytes, names and values together: what Linux lets one variable have.
 const MAX_ENV_BYTES: usize = 128 << 10;
-/// Packets are joined up to this many bytes.
-const JOIN_BYTES: usize = 128 * 1024;
+/// Small packets are joined up to this many bytes.
+const JOIN_BYTES: usize = 64 * 1024;
+/// From this size on a packet is worth a place of its own.
+const LARGE: usize = 8 * 1024;
+/// Below this size a place of its own costs more than the bytes in it.
+const TINY: usize = 256;
 
 #[derive(Debug, Default)]
 struct Queue {
     items: VecDeque<Slot>,
+    /// Bytes of both streams.
+    main: usize,
+    stderr: usize,
     closed: bool,
     /// Environment variables asked for so far, and their bytes.
     environment: (usize, usize),
 }
 
+impl Queue {
+    fn bytes(&mut self, stream: Stream) -> &mut usize {
+        match stream {
+            Stream::Main => &mut self.main,
+            Stream::Stderr => &mut self.stderr,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Slot {
-    Data(Stream, BytesMut),
+    /// Small packets, copied.
+    Joined(Stream, BytesMut),
+    /// A large packet, as it came.
+    Packet(Stream, Bytes),
     Item(Item),
 }
 
@@ -168,24 +188,33 @@ impl Inbox {
     }
 
     /// Adds bytes. Never waits; the window bounds them.
-    pub fn push_data(&self, stream: Stream, data: &[u8]) -> Result<(), Overflow> {
+    pub fn push_data(&self, stream: Stream, data: &Bytes) -> Result<(), Overflow> {
         let mut queue = self.queue();
+        if data.len() >= LARGE {
+            queue.items.push_back(Slot::Packet(stream, data.clone()));
+            *queue.bytes(stream) += data.len();
+            drop(queue);
+            self.filled.notify_one();
+            return Ok(());
+        }
         match queue.items.back_mut() {
-            Some(Slot::Data(last, bytes))
+            Some(Slot::Joined(last, bytes))
                 if *last == stream && bytes.len() + data.len() <= JOIN_BYTES =>
             {
                 bytes.extend_from_slice(data);
+                *queue.bytes(stream) += data.len();
                 return Ok(());
             }
             Some(_) | None => {}
         }
         // Alternating one-byte packets on two streams would not join: count slots as well.
-        if queue.items.len() >= MAX_ITEMS && data.len() < JOIN_BYTES / MAX_ITEMS {
+        if queue.items.len() >= MAX_ITEMS && data.len() < TINY {
             return Err(Overflow);
         }
-        let mut bytes = BytesMut::with_capacity(data.len());
-        bytes.extend_from_slice(data);
-        queue.items.push_back(Slot::Data(stream, bytes));
+        queue
+            .items
+            .push_back(Slot::Joined(stream, BytesMut::from(&data[..])));
+        *queue.bytes(stream) += data.len();
         drop(queue);
         self.filled.notify_one();
         Ok(())
@@ -248,6 +277,11 @@ impl Inbox {
         }
     }
 
+    /// Bytes of a stream that wait.
+    pub fn queued(&self, stream: Stream) -> usize {
+        *self.queue().bytes(stream)
+    }
+
     /// Closed, by its leg or by the channel's end?
     pub fn is_closed(&self) -> bool {
         self.queue().closed
@@ -259,8 +293,13 @@ impl Inbox {
             {
                 let mut queue = self.queue();
                 match queue.items.pop_front() {
-                    Some(Slot::Data(stream, bytes)) => {
+                    Some(Slot::Joined(stream, bytes)) => {
+                        *queue.bytes(stream) -= bytes.len();
                         return Some(Item::Data(stream, bytes.freeze()));
+                    }
+                    Some(Slot::Packet(stream, bytes)) => {
+                        *queue.bytes(stream) -= bytes.len();
+                        return Some(Item::Data(stream, bytes));
                     }
                     Some(Slot::Item(item)) => return Some(item),
                     None if queue.closed => return None,
@@ -280,9 +319,13 @@ mod tests {
     async fn small_packets_are_joined_and_order_is_kept() {
         let inbox = Inbox::default();
         for _ in 0..1000 {
-            inbox.push_data(Stream::Main, b"a").unwrap();
+            inbox
+                .push_data(Stream::Main, &Bytes::from_static(b"a"))
+                .unwrap();
         }
-        inbox.push_data(Stream::Stderr, b"e").unwrap();
+        inbox
+            .push_data(Stream::Stderr, &Bytes::from_static(b"e"))
+            .unwrap();
         inbox.push(Item::Eof).unwrap();
         inbox.close();
         match inbox.recv().await {
@@ -329,7 +372,7 @@ mod tests {
                     Stream::Stderr
                 }
             })
-            .any(|stream| inbox.push_data(stream, b"x").is_err());
+            .any(|stream| inbox.push_data(stream, &Bytes::from_static(b"x")).is_err());
         assert!(refused);
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::bulk::BulkStream;
 use super::channel::{Asked, Channel, ChannelEnd};
+use super::flood::Flood;
 use super::inbound::{STDERR, signal_name};
 use super::inbox::{Item, Stream};
 use super::refused;
@@ -30,6 +31,22 @@ struct Bulk {
 enum Flow {
     More,
     Done,
+}
+
+/// Resolves after a time; never without one.
+async fn after(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The number of a stream on the wire; standard output has none.
+fn ext(stream: Stream) -> Option<u32> {
+    match stream {
+        Stream::Main => None,
+        Stream::Stderr => Some(STDERR),
+    }
 }
 
 impl Channel {
@@ -54,9 +71,12 @@ impl Channel {
             self.client_closed.cancelled().await;
             tokio::time::sleep(LAST_WORDS).await;
         };
-        tokio::pin!(last_words);
+        // Made once: a turn of the loop costs what is registered anew in it.
+        let closed = self.closed.cancelled();
+        tokio::pin!(last_words, closed);
         let mut gate = connection.gate.watch();
         let mut notices = connection.notices();
+        let mut flood = Flood::new();
         loop {
             // A transfer stands still behind a shut gate; a terminal's output is read on, to the tape.
             let standing = gate.borrow().is_shut() && !self.is_terminal();
@@ -64,7 +84,7 @@ impl Channel {
             let flush_in = self.terminal.flush_in();
             tokio::select! {
                 biased;
-                () = self.closed.cancelled() => return Ok(()),
+                () = &mut closed => return Ok(()),
                 () = &mut last_words => return Ok(()),
                 changed = gate.changed() => {
                     if changed.is_ok() && self.is_terminal() {
@@ -77,14 +97,18 @@ impl Channel {
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return Ok(()),
                 },
-                item = self.target.inbox.recv(), if reads => {
+                () = flood.rest(), if flood.is_resting() => {}
+                item = self.target.inbox.recv(), if reads && !flood.is_resting() => {
                     let Some(item) = item else { return Ok(()) };
+                    if let Item::Data(_, data) = &item && self.is_terminal() {
+                        flood.passed(data.len());
+                    }
                     if self.forward(bulk, item).await? == Flow::Done {
                         return Ok(());
                     }
                 }
                 files = self.files_have_ours(), if reads => self.files_ours(files).await?,
-                () = tokio::time::sleep(flush_in.unwrap_or(Duration::MAX)), if flush_in.is_some() => {
+                () = after(flush_in) => {
                     self.terminal.flush(&connection.tape, self.number)?;
                 }
             }
@@ -156,15 +180,10 @@ impl Channel {
         )?;
         if let Some(_inside) = connection.gate.enter() {
             self.count_out(data.len());
-            tokio::select! {
-                biased;
-                // What a lock cuts off here is repainted from the tape when it is lifted.
-                () = connection.gate.closed() => {}
-                () = connection.ending() => {}
-                () = self.closed.cancelled() => {}
-                () = self.client_closed.cancelled() => {}
-                sent = self.send(stream, data) => sent?,
-            }
+            // What a lock cuts off here is repainted from the tape when it is lifted.
+            let mut data = data;
+            self.pass(&self.client.write, ext(stream), &mut data)
+                .await?;
         }
         Ok(())
     }
@@ -175,30 +194,19 @@ impl Channel {
         stream: Stream,
         data: Bytes,
     ) -> Result<(), ChannelEnd> {
-        let Some(_inside) = self.enter_gate().await else {
+        let Some(inside) = self.enter_gate().await else {
             return Ok(());
         };
         let recorded = match stream {
             Stream::Main => &mut bulk.out,
             Stream::Stderr => &mut bulk.err,
         };
-        recorded.write(&self.connection.tape, &data)?;
+        let behind = self.target.inbox.queued(stream);
+        recorded.write(&self.connection.tape, &data, behind)?;
         self.count_out(data.len());
-        tokio::select! {
-            biased;
-            sent = self.send(stream, data) => sent?,
-            () = self.connection.ending() => {}
-            () = self.closed.cancelled() => {}
-            () = self.client_closed.cancelled() => {}
-        }
+        let write = &self.client.write;
+        self.pass_bulk(inside, write, ext(stream), data).await?;
         Ok(())
-    }
-
-    pub(super) async fn send(&self, stream: Stream, data: Bytes) -> Result<(), russh::Error> {
-        match stream {
-            Stream::Main => self.client.write.data_bytes(data).await,
-            Stream::Stderr => self.client.write.extended_data_bytes(STDERR, data).await,
-        }
     }
 
     /// The target's true answer, to the client and into the log.

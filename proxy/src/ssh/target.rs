@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use russh::client::{self, ChannelOpenHandle, Handle, Msg};
 use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, Sig};
 use sallyport_domain::algorithm::Negotiated;
@@ -230,7 +231,7 @@ impl TargetHandler {
         }
     }
 
-    fn put_data(&self, id: ChannelId, stream: Stream, data: &[u8]) -> Result<(), LegError> {
+    fn put_data(&self, id: ChannelId, stream: Stream, data: &Bytes) -> Result<(), LegError> {
         if let Some(inbox) = self.ends.inboxes.get(id) {
             inbox.push_data(stream, data)?;
         }
@@ -383,10 +384,10 @@ impl client::Handler for TargetHandler {
         Ok(())
     }
 
-    async fn data(
+    async fn data_bytes(
         &mut self,
         id: ChannelId,
-        data: &[u8],
+        data: &Bytes,
         _: &mut client::Session,
     ) -> Result<(), LegError> {
         self.put_data(id, Stream::Main, data)
@@ -400,7 +401,7 @@ impl client::Handler for TargetHandler {
         _: &mut client::Session,
     ) -> Result<(), LegError> {
         // SSH_EXTENDED_DATA_STDERR is the only type there is (RFC 4254 section 5.2).
-        self.put_data(id, Stream::Stderr, data)
+        self.put_data(id, Stream::Stderr, &Bytes::copy_from_slice(data))
     }
 
     async fn channel_success(

@@ -5,6 +5,7 @@ use sallyport_domain::id::{ConnectionId, SessionId};
 use sqlx::any::AnyRow;
 
 use super::{ConnectionRow, NewConnection};
+use crate::batch::Batch;
 use crate::error::StoreError;
 use crate::open::Store;
 use crate::sql::{Columns, clean, micros};
@@ -15,20 +16,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Constraint`] for an unknown session, [`StoreError::Exists`] if the id is taken.
     pub async fn insert_connection(&self, new: &NewConnection) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        sqlx::query(
-            "INSERT INTO connection (id, session_id, source_ip, client, connected_at, tape)
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(new.id.to_string())
-        .bind(new.session.to_string())
-        .bind(clean(&new.source_ip).into_owned())
-        .bind(clean(&new.client).into_owned())
-        .bind(micros(new.connected_at))
-        .bind(new.tape.as_str())
-        .execute(&mut *tx)
-        .await?;
-        self.commit(tx, &[]).await
+        let mut batch = self.batch().await?;
+        batch.insert_connection(new).await?;
+        batch.commit().await
     }
 
     /// A connection is over; one that is already stays as it is.
@@ -40,19 +30,11 @@ impl Store {
         bytes_in: u64,
         bytes_out: u64,
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        sqlx::query(
-            "UPDATE connection SET closed_at = $2, cause = $3, bytes_in = $4, bytes_out = $5
-             WHERE id = $1 AND closed_at IS NULL",
-        )
-        .bind(id.to_string())
-        .bind(micros(at))
-        .bind(clean(cause).into_owned())
-        .bind(i64::try_from(bytes_in).unwrap_or(i64::MAX))
-        .bind(i64::try_from(bytes_out).unwrap_or(i64::MAX))
-        .execute(&mut *tx)
-        .await?;
-        self.commit(tx, &[]).await
+        let mut batch = self.batch().await?;
+        batch
+            .close_connection(id, at, cause, bytes_in, bytes_out)
+            .await?;
+        batch.commit().await
     }
 
     /// The connections of a session, oldest first. Whether the viewer may see the session is asked
@@ -82,4 +64,46 @@ fn read(row: &AnyRow) -> Result<ConnectionRow, StoreError> {
         bytes_out: row.number("bytes_out")?,
         tape: row.text("tape")?,
     })
+}
+
+impl Batch {
+    /// As [`Store::insert_connection`].
+    pub async fn insert_connection(&mut self, new: &NewConnection) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO connection (id, session_id, source_ip, client, connected_at, tape)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(new.id.to_string())
+        .bind(new.session.to_string())
+        .bind(clean(&new.source_ip).into_owned())
+        .bind(clean(&new.client).into_owned())
+        .bind(micros(new.connected_at))
+        .bind(new.tape.as_str())
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
+
+    /// As [`Store::close_connection`].
+    pub async fn close_connection(
+        &mut self,
+        id: ConnectionId,
+        at: DateTime<Utc>,
+        cause: &str,
+        bytes_in: u64,
+        bytes_out: u64,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE connection SET closed_at = $2, cause = $3, bytes_in = $4, bytes_out = $5
+             WHERE id = $1 AND closed_at IS NULL",
+        )
+        .bind(id.to_string())
+        .bind(micros(at))
+        .bind(clean(cause).into_owned())
+        .bind(i64::try_from(bytes_in).unwrap_or(i64::MAX))
+        .bind(i64::try_from(bytes_out).unwrap_or(i64::MAX))
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
 }

@@ -45,13 +45,8 @@ pub(super) async fn write(
     events: &[(DateTime<Utc>, Event)],
 ) -> Result<(), StoreError> {
     let mut lines = line..;
-    let batches = events.chunks_exact(BATCH);
-    let rest = batches.remainder().chunks(1);
-    for batch in batches.chain(rest) {
-        let mut insert = sqlx::query(match batch.len() {
-            BATCH => INSERT_BATCH.as_str(),
-            _ => INSERT.as_str(),
-        });
+    for batch in events.chunks(BATCH) {
+        let mut insert = sqlx::query(INSERTS[batch.len()].as_str());
         for ((at, event), line) in batch.iter().zip(lines.by_ref()) {
             insert = insert
                 .bind(id.to_string())
@@ -67,14 +62,12 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// Events in one statement, where there are many: file transfers make thousands a second.
+/// Events in one statement: a session begins with a handful, file transfers make thousands a second.
 const BATCH: usize = 32;
 /// Columns of an event.
 const WIDTH: usize = 7;
-/// Inserts one event.
-static INSERT: LazyLock<String> = LazyLock::new(|| insert(1));
-/// Inserts [`BATCH`] of them.
-static INSERT_BATCH: LazyLock<String> = LazyLock::new(|| insert(BATCH));
+/// Statements that insert so many events.
+static INSERTS: LazyLock<[String; BATCH + 1]> = LazyLock::new(|| std::array::from_fn(insert));
 
 fn insert(rows: usize) -> String {
     let row = |row: usize| {

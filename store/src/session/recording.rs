@@ -8,6 +8,7 @@ use sqlx::any::AnyRow;
 
 use super::list::visible;
 use super::{NewRecording, RecordingRow, RecordingState};
+use crate::batch::Batch;
 use crate::error::StoreError;
 use crate::listing::{Filter, Listing, SortKey, order};
 use crate::open::Store;
@@ -61,18 +62,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Constraint`] for an unknown session, [`StoreError::Exists`] if it has one.
     pub async fn insert_recording(&self, new: &NewRecording) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        sqlx::query(
-            "INSERT INTO recording (connection_id, session_id, path, state, started_at) VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(new.connection.to_string())
-        .bind(new.session.to_string())
-        .bind(new.path.as_str())
-        .bind(RecordingState::Recording.as_str())
-        .bind(micros(new.started_at))
-        .execute(&mut *tx)
-        .await?;
-        self.commit(tx, &[]).await
+        let mut batch = self.batch().await?;
+        batch.insert_recording(new).await?;
+        batch.commit().await
     }
 
     /// A tape is finished.
@@ -87,24 +79,11 @@ impl Store {
         state: RecordingState,
         at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        let done = sqlx::query(
-            "UPDATE recording SET bytes = $2, root = $3, state = $4, finished_at = $5 WHERE connection_id = $1",
-        )
-        .bind(connection.to_string())
-        .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
-        .bind(root)
-        .bind(state.as_str())
-        .bind(micros(at))
-        .execute(&mut *tx)
-        .await?;
-        if done.rows_affected() == 0 {
-            return Err(StoreError::NotFound {
-                what: "recording",
-                name: connection.to_string(),
-            });
-        }
-        self.commit(tx, &[]).await
+        let mut batch = self.batch().await?;
+        batch
+            .finish_recording(connection, bytes, root, state, at)
+            .await?;
+        batch.commit().await
     }
 
     /// The recordings the viewer may see, newest first: those of the sessions in his scope for
@@ -213,4 +192,49 @@ fn read(row: &AnyRow) -> Result<RecordingRow, StoreError> {
         started_at: row.time("started_at")?,
         finished_at: row.time_or_null("finished_at")?,
     })
+}
+
+impl Batch {
+    /// As [`Store::insert_recording`].
+    pub async fn insert_recording(&mut self, new: &NewRecording) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO recording (connection_id, session_id, path, state, started_at) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(new.connection.to_string())
+        .bind(new.session.to_string())
+        .bind(new.path.as_str())
+        .bind(RecordingState::Recording.as_str())
+        .bind(micros(new.started_at))
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
+
+    /// As [`Store::finish_recording`].
+    pub async fn finish_recording(
+        &mut self,
+        connection: ConnectionId,
+        bytes: u64,
+        root: &str,
+        state: RecordingState,
+        at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let done = sqlx::query(
+            "UPDATE recording SET bytes = $2, root = $3, state = $4, finished_at = $5 WHERE connection_id = $1",
+        )
+        .bind(connection.to_string())
+        .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
+        .bind(root)
+        .bind(state.as_str())
+        .bind(micros(at))
+        .execute(&mut *self.tx)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::NotFound {
+                what: "recording",
+                name: connection.to_string(),
+            });
+        }
+        Ok(())
+    }
 }

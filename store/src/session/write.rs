@@ -7,6 +7,7 @@ use sallyport_domain::status::Status;
 
 use super::event::write;
 use super::{NewSession, SessionUpdate};
+use crate::batch::Batch;
 use crate::error::StoreError;
 use crate::hint::Hint;
 use crate::open::Store;
@@ -83,61 +84,9 @@ impl Store {
         update: &SessionUpdate,
         events: &[(DateTime<Utc>, Event)],
     ) -> Result<(), StoreError> {
-        let text = |text: &str| clean(text).into_owned();
-        let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
-        let (title, message) = update
-            .locked
-            .as_ref()
-            .map(|(title, message)| (text(title), text(message)))
-            .unzip();
-        let reason = update
-            .close_reason
-            .as_ref()
-            .map(|reason| text(&reason.to_string()));
-        let client = update.client.as_deref().map(text);
-        let source_ip = update.source_ip.as_deref().map(text);
-        // Client and address are added in the SQL, which knows those that are stored.
-        let live = live_search_text(update.status, reason.as_deref().unwrap_or_default(), "");
-        let mut tx = self.begin().await?;
-        let row = sqlx::query(
-            "UPDATE session SET status = $2, requested_at = $3, provisioned_at = $4, connected_at = $5,
-                scheduled_end = $6, disconnected_at = $7, ended_at = $8, last_access_at = $9, close_code = $10,
-                close_reason = $11, close_detail = $12, deadline_reason = $13, lock_title = $14, lock_message = $15,
-                extensions_used = $16, source_ip = COALESCE($17, source_ip), client = COALESCE($18, client),
-                final = $19, machine = $21, events = events + $22,
-                search_live = $20 || ' ' || lower(COALESCE($17, source_ip)) || ' ' || lower(COALESCE($18, client))
-             WHERE id = $1 RETURNING events",
-        )
-        .bind(id.to_string())
-        .bind(update.status.as_str())
-        .bind(micros(update.times.requested_at))
-        .bind(update.times.provisioned_at.map(micros))
-        .bind(update.times.connected_at.map(micros))
-        .bind(update.times.scheduled_end.map(micros))
-        .bind(update.times.disconnected_at.map(micros))
-        .bind(update.times.ended_at.map(micros))
-        .bind(update.last_access_at.map(micros))
-        .bind(update.close_reason.as_ref().map(|reason| reason.code()))
-        .bind(reason)
-        .bind(update.close_reason.as_ref().map(json).transpose()?)
-        .bind(update.deadline_reason.map(|reason| reason.as_str()))
-        .bind(title)
-        .bind(message)
-        .bind(i64::from(update.extensions_used))
-        .bind(source_ip)
-        .bind(client)
-        .bind(i64::from(update.status.is_final()))
-        .bind(live)
-        .bind(json(&update.machine)?)
-        .bind(count)
-        .fetch_optional(&mut *tx)
-        .await?;
-        let row = row.ok_or_else(|| StoreError::NotFound {
-            what: "session",
-            name: id.to_string(),
-        })?;
-        write(&mut tx, id, row.int("events")? - count + 1, events).await?;
-        self.commit(tx, &[Hint::Sessions]).await
+        let mut batch = self.batch().await?;
+        batch.save_session(id, update, events).await?;
+        batch.commit().await
     }
 
     /// Makes `node` the owner of a session that has none. Of several nodes exactly one gets `true`.
@@ -193,4 +142,70 @@ fn live_search_text(status: Status, reason: &str, source_ip: &str) -> String {
     [status.as_str(), status.class().as_str(), reason, source_ip]
         .join("\n")
         .to_lowercase()
+}
+
+impl Batch {
+    /// As [`Store::save_session`].
+    pub async fn save_session(
+        &mut self,
+        id: SessionId,
+        update: &SessionUpdate,
+        events: &[(DateTime<Utc>, Event)],
+    ) -> Result<(), StoreError> {
+        let text = |text: &str| clean(text).into_owned();
+        let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
+        let (title, message) = update
+            .locked
+            .as_ref()
+            .map(|(title, message)| (text(title), text(message)))
+            .unzip();
+        let reason = update
+            .close_reason
+            .as_ref()
+            .map(|reason| text(&reason.to_string()));
+        let client = update.client.as_deref().map(text);
+        let source_ip = update.source_ip.as_deref().map(text);
+        // Client and address are added in the SQL, which knows those that are stored.
+        let live = live_search_text(update.status, reason.as_deref().unwrap_or_default(), "");
+        let row = sqlx::query(
+            "UPDATE session SET status = $2, requested_at = $3, provisioned_at = $4, connected_at = $5,
+                scheduled_end = $6, disconnected_at = $7, ended_at = $8, last_access_at = $9, close_code = $10,
+                close_reason = $11, close_detail = $12, deadline_reason = $13, lock_title = $14, lock_message = $15,
+                extensions_used = $16, source_ip = COALESCE($17, source_ip), client = COALESCE($18, client),
+                final = $19, machine = $21, events = events + $22,
+                search_live = $20 || ' ' || lower(COALESCE($17, source_ip)) || ' ' || lower(COALESCE($18, client))
+             WHERE id = $1 RETURNING events",
+        )
+        .bind(id.to_string())
+        .bind(update.status.as_str())
+        .bind(micros(update.times.requested_at))
+        .bind(update.times.provisioned_at.map(micros))
+        .bind(update.times.connected_at.map(micros))
+        .bind(update.times.scheduled_end.map(micros))
+        .bind(update.times.disconnected_at.map(micros))
+        .bind(update.times.ended_at.map(micros))
+        .bind(update.last_access_at.map(micros))
+        .bind(update.close_reason.as_ref().map(|reason| reason.code()))
+        .bind(reason)
+        .bind(update.close_reason.as_ref().map(json).transpose()?)
+        .bind(update.deadline_reason.map(|reason| reason.as_str()))
+        .bind(title)
+        .bind(message)
+        .bind(i64::from(update.extensions_used))
+        .bind(source_ip)
+        .bind(client)
+        .bind(i64::from(update.status.is_final()))
+        .bind(live)
+        .bind(json(&update.machine)?)
+        .bind(count)
+        .fetch_optional(&mut *self.tx)
+        .await?;
+        let row = row.ok_or_else(|| StoreError::NotFound {
+            what: "session",
+            name: id.to_string(),
+        })?;
+        write(&mut self.tx, id, row.int("events")? - count + 1, events).await?;
+        self.hints.push(Hint::Sessions);
+        Ok(())
+    }
 }

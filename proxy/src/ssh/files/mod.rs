@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 use super::channel::{Channel, ChannelEnd};
 use super::inbound::STDERR;
-use super::inbox::{Start, Stream};
+use super::inbox::Start;
 use super::refused;
 use crate::gate::Inside;
 use crate::notice;
@@ -208,7 +208,7 @@ impl Channel {
         data: Bytes,
     ) -> Result<Option<Bytes>, ChannelEnd> {
         let bytes = data.len();
-        let Some(_inside) = self.enter_files().await else {
+        let Some(mut inside) = self.enter_files().await else {
             return Ok(None);
         };
         let allowed = self.files_allowed();
@@ -222,11 +222,10 @@ impl Channel {
             .await?;
         for piece in pieces {
             self.count_in(piece.len());
-            tokio::select! {
-                biased;
-                sent = self.target.write.data_bytes(piece) => sent?,
-                () = self.connection.ending() => return Ok(None),
-                () = self.closed.cancelled() => return Ok(None),
+            let write = &self.target.write;
+            match self.pass_bulk(inside, write, None, piece).await? {
+                Some(still) => inside = still,
+                None => return Ok(None),
             }
         }
         if refused {
@@ -244,7 +243,7 @@ impl Channel {
         files: &Files,
         data: Bytes,
     ) -> Result<Option<Bytes>, ChannelEnd> {
-        let Some(_inside) = self.enter_files().await else {
+        let Some(inside) = self.enter_files().await else {
             return Ok(None);
         };
         let read = files.read(|reader| reader.target_sent(data.clone()));
@@ -254,7 +253,7 @@ impl Channel {
         };
         self.record_files(files, TapeStream::Out, &pieces, facts)
             .await?;
-        self.files_to_client(pieces).await?;
+        self.files_to_client(inside, pieces).await?;
         Ok(None)
     }
 
@@ -273,7 +272,7 @@ impl Channel {
 
     /// What the gateway itself has to say in this channel, as soon as it may.
     pub(super) async fn files_ours(&self, files: &Files) -> Result<(), ChannelEnd> {
-        let Some(_inside) = self.enter_gate().await else {
+        let Some(inside) = self.enter_gate().await else {
             return Ok(());
         };
         let next = std::mem::take(&mut files.words().next);
@@ -290,18 +289,20 @@ impl Channel {
         let ours: Vec<Bytes> = files.read(Reader::take_ours).into_iter().collect();
         self.record_files(files, TapeStream::Out, &ours, Vec::new())
             .await?;
-        self.files_to_client(ours).await
+        self.files_to_client(inside, ours).await
     }
 
-    async fn files_to_client(&self, pieces: Vec<Bytes>) -> Result<(), ChannelEnd> {
+    async fn files_to_client<'a>(
+        &'a self,
+        mut inside: Inside<'a>,
+        pieces: Vec<Bytes>,
+    ) -> Result<(), ChannelEnd> {
         for piece in pieces {
             self.count_out(piece.len());
-            tokio::select! {
-                biased;
-                sent = self.send(Stream::Main, piece) => sent?,
-                () = self.connection.ending() => return Ok(()),
-                () = self.closed.cancelled() => return Ok(()),
-                () = self.client_closed.cancelled() => return Ok(()),
+            let write = &self.client.write;
+            match self.pass_bulk(inside, write, None, piece).await? {
+                Some(still) => inside = still,
+                None => return Ok(()),
             }
         }
         Ok(())

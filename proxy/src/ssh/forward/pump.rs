@@ -244,7 +244,8 @@ impl Forward {
             let Some(_inside) = self.inside().await else {
                 return Ok(());
             };
-            way.bulk.write(&self.connection.tape, &packet)?;
+            let behind = data.len() + way.inbox.queued(Stream::Main);
+            way.bulk.write(&self.connection.tape, &packet, behind)?;
             self.look_inside(way, &packet).await?;
             tokio::select! {
                 biased;
