@@ -1,19 +1,27 @@
 //! The benchmark: one table, medians of runs that take turns, every leg with the same cipher.
 //!
-//! `bench [--quick] [--gateway user@host:port --gateway-key FILE]`
+//! `bench [--quick] [--only PART,PART…] [--gateway user@host:port --gateway-key FILE]`
+//!
+//! Parts: connect, echo, bulk, pty, sftp, rate, memory, orders, evidence.
 
 mod cpu;
+mod evidence;
+mod load;
 mod measure;
+mod orders;
 mod relay;
 mod subjects;
+mod table;
 
-use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use orders::Order;
 use sallyport_tests::harness::{Gateway, Target};
 use subjects::{CIPHER, Subject};
+use table::{OURS, Row, Table};
 
 /// How often and how much.
 struct Plan {
@@ -21,81 +29,54 @@ struct Plan {
     keys: usize,
     key_rounds: usize,
     bulk_rounds: usize,
-    /// MiB of a bulk run, and of a run through a terminal.
+    /// MiB of a bulk run, of a run through a terminal, and of a file.
     bulk: usize,
     terminal: usize,
+    file: usize,
+    /// Connections of a round when they are counted, and rounds.
+    connections: usize,
+    connection_rounds: usize,
     idle: usize,
     orders: usize,
+    kills: usize,
 }
 
 const FULL: Plan = Plan {
-    connects: 15,
+    connects: 21,
     keys: 200,
     key_rounds: 5,
     bulk_rounds: 3,
     bulk: 512,
     terminal: 96,
+    file: 512,
+    connections: 120,
+    connection_rounds: 3,
     idle: 500,
-    orders: 15,
+    orders: 20,
+    kills: 6,
 };
 const QUICK: Plan = Plan {
-    connects: 5,
-    keys: 100,
+    connects: 7,
+    keys: 150,
     key_rounds: 2,
     bulk_rounds: 1,
-    bulk: 128,
-    terminal: 32,
-    idle: 50,
-    orders: 5,
+    bulk: 256,
+    terminal: 48,
+    file: 256,
+    connections: 80,
+    connection_rounds: 1,
+    idle: 100,
+    orders: 7,
+    kills: 2,
 };
 
-/// All numbers, by row and by way.
-#[derive(Default)]
-struct Numbers(BTreeMap<(usize, &'static str), Vec<f64>>);
-
-/// The rows of the table, in their order.
-const ROWS: [&str; 16] = [
-    "connect + `true`, ms",
-    "keystroke echo, median, µs",
-    "keystroke echo, p99, µs",
-    "exec download, zeros, MB/s",
-    "exec download, random, MB/s",
-    "exec upload, zeros, MB/s",
-    "exec upload, random, MB/s",
-    "terminal output, text, MB/s",
-    "terminal output, random, MB/s",
-    "gateway CPU, exec download, s/GiB",
-    "gateway CPU, exec upload, s/GiB",
-    "gateway CPU, terminal output, s/GiB",
-    "memory of an idle session, KiB",
-    "API lock until seen at the client, ms",
-    "API terminate until seen at the client, ms",
-    "API terminate, slowest, ms",
-];
-
-impl Numbers {
-    fn add(&mut self, row: usize, subject: &Subject, number: f64) {
-        self.0.entry((row, subject.name)).or_default().push(number);
-    }
-
-    fn show(&self, row: usize, subject: &Subject) -> String {
-        let Some(numbers) = self.0.get(&(row, subject.name)) else {
-            return "–".to_owned();
-        };
-        let mut numbers = numbers.clone();
-        numbers.sort_by(f64::total_cmp);
-        let at = match row {
-            2 => (numbers.len() * 99 / 100).min(numbers.len() - 1),
-            15 => numbers.len() - 1,
-            _ => numbers.len() / 2,
-        };
-        let number = numbers[at];
-        if number < 10.0 {
-            format!("{number:.2}")
-        } else {
-            format!("{number:.0}")
-        }
-    }
+/// A run: what is compared, and what came of it so far.
+struct Bench {
+    plan: Plan,
+    ways: Vec<Subject>,
+    target: Arc<Target>,
+    gateway: Arc<Gateway>,
+    table: Table,
 }
 
 fn main() {
@@ -110,11 +91,7 @@ fn main() {
         let at = arguments.iter().position(|word| word == name)?;
         arguments.get(at + 1).cloned()
     };
-    let plan = if arguments.iter().any(|word| word == "--quick") {
-        QUICK
-    } else {
-        FULL
-    };
+    let quick = arguments.iter().any(|word| word == "--quick");
     let (target, jump) = (Target::shared(), Target::sshd());
     let gateway = Arc::new(
         Gateway::builder()
@@ -131,100 +108,231 @@ fn main() {
     if let (Some(address), Some(key)) = (value("--gateway"), value("--gateway-key")) {
         ways.push(subjects::other(&address, &key).expect("--gateway user@host:port"));
     }
-    let begun = Instant::now();
-    let mut numbers = Numbers::default();
-    latency(&plan, &ways, &mut numbers);
-    bulk(&plan, &ways, &target, &mut numbers);
-    memory_and_orders(&plan, &ways, &gateway, &mut numbers);
-    print(&ways, &numbers);
-    eprintln!("{:.0} s", begun.elapsed().as_secs_f64());
+    let bench = Bench {
+        plan: if quick { QUICK } else { FULL },
+        ways,
+        target,
+        gateway,
+        table: Table::default(),
+    };
+    bench.run(value("--only").as_deref());
 }
 
-fn latency(plan: &Plan, ways: &[Subject], numbers: &mut Numbers) {
-    eprintln!("connecting and typing …");
-    for way in ways {
-        measure::connect(way);
-    }
-    for _ in 0..plan.connects {
-        for way in ways {
-            numbers.add(0, way, measure::connect(way));
+/// A part's name, and what it does.
+type Part = (&'static str, fn(&mut Bench));
+
+/// The parts, in the order in which they run. The one that restarts the gateway is the last.
+const PARTS: [Part; 9] = [
+    ("connect", Bench::connect),
+    ("echo", Bench::echo),
+    ("bulk", Bench::bulk),
+    ("pty", Bench::pty),
+    ("sftp", Bench::sftp),
+    ("rate", Bench::rate),
+    ("memory", Bench::memory),
+    ("orders", Bench::orders),
+    ("evidence", Bench::evidence),
+];
+
+const MIB: usize = 1 << 20;
+/// Size of the random data that is sent again and again, in MiB.
+const BLOCK: usize = 16;
+
+impl Bench {
+    fn run(mut self, only: Option<&str>) {
+        let begun = Instant::now();
+        for (name, part) in PARTS {
+            if only.is_none_or(|only| only.split(',').any(|word| word == name)) {
+                let start = Instant::now();
+                eprint!("{name} … ");
+                part(&mut self);
+                eprintln!("{:.0} s", start.elapsed().as_secs_f64());
+            }
         }
+        let names: Vec<&str> = self.ways.iter().map(|way| way.name).collect();
+        self.table.print(&names, CIPHER);
+        println!(
+            "\nMedians of runs that took turns, each way in turn; recording strict; client, gateway and target on this \
+             machine, over loopback. {:.0} s.",
+            begun.elapsed().as_secs_f64()
+        );
     }
-    for _ in 0..plan.key_rounds {
-        for way in ways {
-            for time in measure::echo(way, plan.keys) {
-                numbers.add(1, way, time);
-                numbers.add(2, way, time);
+
+    /// Measures for every way in turn, `rounds` times.
+    fn each(&mut self, rounds: usize, mut measure: impl FnMut(&Subject, &mut Table)) {
+        for _ in 0..rounds {
+            for way in &self.ways {
+                measure(way, &mut self.table);
             }
         }
     }
-}
 
-fn bulk(plan: &Plan, ways: &[Subject], target: &Target, numbers: &mut Numbers) {
-    let mib = 1 << 20;
-    let random = random(16 * mib);
-    let folder = target.folder();
-    let file = folder.path().join("random");
-    fs::write(&file, &random).expect("a file for the target");
-    let (zeros, file) = (vec![0; 16 * mib], file.display());
-    let repeats = plan.bulk / 16;
-    let download_zeros = format!("head -c {}M /dev/zero", plan.bulk);
-    let download_random = format!("for i in $(seq {repeats}); do cat {file}; done");
-    let lines = plan.terminal * mib / 65;
-    let text = format!(
-        "stty raw; yes 'the quick brown fox jumps over the lazy dog and runs off at once.' | head -n {lines}"
-    );
-    let noise = format!(
-        "stty raw; for i in $(seq {}); do cat {file}; done",
-        plan.terminal / 16
-    );
-    for round in 0..plan.bulk_rounds {
-        eprintln!("moving data, round {} of {} …", round + 1, plan.bulk_rounds);
-        for way in ways {
-            let gib = |mib: usize| mib as f64 / 1024.0;
-            let mut costs = |row: usize, mib: usize, run: &mut dyn FnMut()| {
-                let count = way.cpu();
-                run();
-                if let Some(count) = count {
-                    numbers.add(row, way, count.stop() / gib(mib));
+    fn connect(&mut self) {
+        for way in &self.ways {
+            measure::connect(way);
+        }
+        self.each(self.plan.connects, |way, table| {
+            table.add(Row::Connect, way.name, measure::connect(way));
+        });
+    }
+
+    fn echo(&mut self) {
+        let keys = self.plan.keys;
+        self.each(self.plan.key_rounds, |way, table| {
+            for time in measure::echo(way, keys) {
+                table.add(Row::Echo, way.name, time);
+                table.add(Row::EchoP99, way.name, time);
+            }
+        });
+    }
+
+    fn bulk(&mut self) {
+        let (zeros, random) = (vec![0; BLOCK * MIB], random(BLOCK * MIB));
+        let folder = self.target.folder();
+        let file = folder.path().join("random");
+        fs::write(&file, &random).expect("a file for the target");
+        let (mib, repeats) = (self.plan.bulk, self.plan.bulk / BLOCK);
+        let down_zeros = format!("head -c {mib}M /dev/zero");
+        let down_random = format!("for i in $(seq {repeats}); do cat {}; done", file.display());
+        self.each(self.plan.bulk_rounds, |way, table| {
+            let down = |remote: &str| measure::download(way, false, remote);
+            costly(way, table, mib, Row::DownZeros, Some(Row::CpuZeros), || {
+                down(&down_zeros)
+            });
+            costly(
+                way,
+                table,
+                mib,
+                Row::DownRandom,
+                Some(Row::CpuRandom),
+                || down(&down_random),
+            );
+            let up = |data: &[u8]| measure::upload(way, data, repeats);
+            costly(way, table, mib, Row::UpZeros, None, || up(&zeros));
+            costly(way, table, mib, Row::UpRandom, Some(Row::CpuUp), || {
+                up(&random)
+            });
+        });
+    }
+
+    fn pty(&mut self) {
+        let mib = self.plan.terminal;
+        let line = "the quick brown fox jumps over the lazy dog and runs off at once.";
+        let lines = mib * MIB / (line.len() + 1);
+        let text = format!("stty raw; yes '{line}' | head -n {lines}");
+        let gateway = self.gateway.clone();
+        self.each(self.plan.bulk_rounds, |way, table| {
+            costly(way, table, mib, Row::Pty, Some(Row::CpuPty), || {
+                measure::download(way, true, &text)
+            });
+            if way.name == OURS
+                && let Some(ratio) = evidence::tape_ratio(&gateway)
+            {
+                table.add(Row::Tape, way.name, ratio);
+            }
+        });
+    }
+
+    fn sftp(&mut self) {
+        // In memory: what is compared is not the disk.
+        let folder = tempfile::TempDir::with_prefix_in("sp-bench-", "/dev/shm").expect("a folder");
+        let open = fs::Permissions::from_mode(0o777);
+        fs::set_permissions(folder.path(), open).expect("a folder for everybody");
+        let file = folder.path().join("random");
+        let block = random(BLOCK * MIB);
+        fs::write(&file, block.repeat(self.plan.file / BLOCK)).expect("a file");
+        let bytes = (self.plan.file * MIB) as u64;
+        let copy = folder.path().join("copy");
+        self.each(self.plan.bulk_rounds, |way, table| {
+            for (verb, row) in [("get", Row::SftpGet), ("put", Row::SftpPut)] {
+                table.add(row, way.name, measure::sftp(way, verb, &file, &copy, bytes));
+                fs::remove_file(&copy).expect("there is a copy");
+            }
+        });
+    }
+
+    fn rate(&mut self) {
+        let count = self.plan.connections;
+        self.each(self.plan.connection_rounds, |way, table| {
+            let (rate, cpu) = load::connections(way, count);
+            table.add(Row::Rate, way.name, rate);
+            if let Some(cpu) = cpu {
+                table.add(Row::CpuConnection, way.name, cpu * 1000.0);
+            }
+        });
+    }
+
+    fn memory(&mut self) {
+        let idle = self.plan.idle;
+        self.each(1, |way, table| {
+            // Before the many sessions, which leave memory behind that is used again.
+            if way.door.is_some()
+                && let Some(memory) = load::never_read(way)
+            {
+                table.add(Row::Unread, way.name, memory);
+            }
+            if let Some(memory) = load::idle_memory(way, idle) {
+                table.add(Row::Idle, way.name, memory);
+            }
+        });
+    }
+
+    fn orders(&mut self) {
+        let Some(way) = self.ways.iter().find(|way| way.name == OURS) else {
+            return;
+        };
+        let api = self.gateway.api("bob");
+        let rows = [
+            (
+                Order::Terminate,
+                [Row::Terminate, Row::TerminateP95],
+                [Row::TerminateStalled, Row::TerminateStalledP95],
+            ),
+            (
+                Order::Lock,
+                [Row::Lock, Row::LockP95],
+                [Row::LockStalled, Row::LockStalledP95],
+            ),
+        ];
+        for _ in 0..self.plan.orders {
+            for (order, idle, stalled) in rows {
+                let took = orders::idle(&self.gateway, way, &api, order);
+                for row in idle {
+                    self.table.add(row, OURS, took);
                 }
-            };
-            let mut speeds = [0.0; 6];
-            costs(9, 2 * plan.bulk, &mut || {
-                speeds[0] = measure::download(way, false, &download_zeros);
-                speeds[1] = measure::download(way, false, &download_random);
-            });
-            costs(10, 2 * plan.bulk, &mut || {
-                speeds[2] = measure::upload(way, &zeros, repeats);
-                speeds[3] = measure::upload(way, &random, repeats);
-            });
-            costs(11, 2 * plan.terminal, &mut || {
-                speeds[4] = measure::download(way, true, &text);
-                speeds[5] = measure::download(way, true, &noise);
-            });
-            for (n, speed) in speeds.into_iter().enumerate() {
-                numbers.add(3 + n, way, speed);
+                let took = orders::stalled(&self.gateway, way, &api, order);
+                for row in stalled {
+                    self.table.add(row, OURS, took);
+                }
             }
+        }
+    }
+
+    fn evidence(&mut self) {
+        let Some(way) = self.ways.iter().find(|way| way.name == OURS) else {
+            return;
+        };
+        for round in 0..self.plan.kills {
+            let after = Duration::from_millis(100 + 130 * round as u64);
+            let lost = evidence::missing_after_kill(&self.gateway, way, round % 2 == 0, after);
+            self.table.add(Row::Killed, OURS, lost);
         }
     }
 }
 
-fn memory_and_orders(plan: &Plan, ways: &[Subject], gateway: &Arc<Gateway>, numbers: &mut Numbers) {
-    let api = gateway.api("bob");
-    if let Some(way) = ways.iter().find(|way| way.name == "sallyport") {
-        eprintln!("locking and terminating …");
-        for _ in 0..plan.orders {
-            numbers.add(13, way, measure::order(gateway, way, &api, "lock"));
-            let slow = measure::order(gateway, way, &api, "terminate");
-            numbers.add(14, way, slow);
-            numbers.add(15, way, slow);
-        }
-    }
-    for way in ways {
-        eprintln!("{} idle sessions through {} …", plan.idle, way.name);
-        if let Some(memory) = measure::idle_memory(way, plan.idle) {
-            numbers.add(12, way, memory);
-        }
+/// One run of `mib` MiB: its speed, and the gateway's CPU time for a GiB.
+fn costly(
+    way: &Subject,
+    table: &mut Table,
+    mib: usize,
+    speed: Row,
+    cost: Option<Row>,
+    run: impl FnOnce() -> f64,
+) {
+    let cpu = way.cpu();
+    table.add(speed, way.name, run());
+    if let (Some(cost), Some(cpu)) = (cost, cpu) {
+        table.add(cost, way.name, cpu.stop() * 1024.0 / mib as f64);
     }
 }
 
@@ -234,17 +342,4 @@ fn random(len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     rand::rngs::StdRng::seed_from_u64(7).fill_bytes(&mut bytes);
     bytes
-}
-
-fn print(ways: &[Subject], numbers: &Numbers) {
-    let heads: Vec<&str> = ways.iter().map(|way| way.name).collect();
-    println!("| | {} | cipher |", heads.join(" | "));
-    println!("|---|{}---|", "---:|".repeat(ways.len()));
-    for (row, name) in ROWS.iter().enumerate() {
-        let cells: Vec<String> = ways.iter().map(|way| numbers.show(row, way)).collect();
-        println!("| {name} | {} | {CIPHER} |", cells.join(" | "));
-    }
-    println!(
-        "\nMedians of runs that took turns; recording strict; everything on one machine with the target on loopback."
-    );
 }

@@ -2,55 +2,35 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// A running count. Looks often, because a process that has ended tells nothing any more.
+/// A running count.
 pub struct CpuCount {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<f64>,
+    root: u32,
+    before: f64,
 }
 
 impl CpuCount {
     /// From now on.
     pub fn start(root: u32) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
         let before = family(root);
-        let thread = std::thread::spawn(move || {
-            let mut last = before.clone();
-            loop {
-                // Read the flag first, so that the last look is after the end.
-                let end = stopped.load(Ordering::Relaxed);
-                last.extend(family(root));
-                if end {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(25));
-            }
-            let used = |(pid, ticks): (&u32, &f64)| ticks - before.get(pid).unwrap_or(&0.0);
-            last.iter().map(used).sum::<f64>() / 100.0
-        });
-        Self { stop, thread }
+        Self { root, before }
     }
 
     /// CPU seconds until now.
     pub fn stop(self) -> f64 {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap_or(0.0)
+        // Children that have just ended count once their parent has taken their leave.
+        std::thread::sleep(Duration::from_millis(100));
+        family(self.root) - self.before
     }
 }
 
-/// The process and its descendants, each with its own CPU time so far in hundredths of a second.
-fn family(root: u32) -> HashMap<u32, f64> {
+/// CPU seconds of the process, its descendants, and those of them that have ended.
+fn family(root: u32) -> f64 {
     let mut processes = HashMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let pid = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<u32>().ok());
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.parse::<u32>().ok());
         let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
         let fields: Vec<f64> = stat
             .rsplit(')')
@@ -59,8 +39,8 @@ fn family(root: u32) -> HashMap<u32, f64> {
             .split_whitespace()
             .map(|field| field.parse().unwrap_or(0.0))
             .collect();
-        // ppid is field 4; utime and stime are fields 14 and 15.
-        if let (Some(pid), Some(ppid), Some(times)) = (pid, fields.get(1), fields.get(11..13)) {
+        // ppid is field 4; utime, stime and those of ended children are fields 14 to 17.
+        if let (Some(pid), Some(ppid), Some(times)) = (pid, fields.get(1), fields.get(11..15)) {
             processes.insert(pid, (*ppid as u32, times.iter().sum::<f64>()));
         }
     }
@@ -76,9 +56,6 @@ fn family(root: u32) -> HashMap<u32, f64> {
             break;
         }
     }
-    processes
-        .into_iter()
-        .filter(|(pid, _)| members.contains(pid))
-        .map(|(pid, (_, ticks))| (pid, ticks))
-        .collect()
+    let ticks = |pid| processes.get(pid).map_or(0.0, |(_, ticks)| *ticks);
+    members.iter().map(ticks).sum::<f64>() / 100.0
 }

@@ -4,13 +4,9 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use russh::client;
-use russh::keys::PrivateKeyWithHashAlg;
-use sallyport_tests::harness::{Anyone, Api, Daemon, Gateway, in_terminal};
-use serde_json::json;
+use sallyport_tests::harness::{Daemon, in_terminal};
 
 use crate::subjects::Subject;
 
@@ -20,7 +16,13 @@ pub fn connect(subject: &Subject) -> f64 {
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let start = Instant::now();
     let mut client = Daemon::spawn(command);
-    wait(subject, &mut client);
+    // Not `Daemon::wait`, which looks every 5 ms.
+    let status = client.child().wait().expect("a child can be waited for");
+    assert!(
+        status.success(),
+        "{}: the client ended with {status}",
+        subject.name
+    );
     start.elapsed().as_secs_f64() * 1000.0
 }
 
@@ -59,7 +61,8 @@ pub fn echo(subject: &Subject, keys: usize) -> Vec<f64> {
     times
 }
 
-fn until(terminal: &mut File, word: &[u8]) {
+/// Reads until a word has come.
+pub fn until(terminal: &mut File, word: &[u8]) {
     let mut all = Vec::new();
     let mut chunk = [0; 4096];
     while !all.windows(word.len()).any(|window| window == word) {
@@ -113,92 +116,25 @@ pub fn upload(subject: &Subject, source: &[u8], times: usize) -> f64 {
     (source.len() * times) as f64 / 1e6 / took.as_secs_f64()
 }
 
-/// Memory of an idle terminal session, in KiB: `count` of them, held by a client of our own.
-pub fn idle_memory(subject: &Subject, count: usize) -> Option<f64> {
-    let (port, user, key) = subject.door.clone()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .ok()?;
-    runtime.block_on(async {
-        // What the first sessions cost once is not what each of them costs.
-        let mut held = vec![];
-        for _ in 0..5 {
-            held.push(session(port, &user, &key).await);
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let before = subject.rss_kib()?;
-        for _ in 0..count {
-            held.push(session(port, &user, &key).await);
-        }
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        let after = subject.rss_kib()?;
-        Some(after.saturating_sub(before) as f64 / count as f64)
-    })
-}
-
-async fn session(
-    port: u16,
-    user: &str,
-    key: &Path,
-) -> (client::Handle<Anyone>, russh::Channel<client::Msg>) {
-    let key = russh::keys::load_secret_key(key, None).expect("a key");
-    let config = Arc::new(client::Config::default());
-    let mut handle = client::connect(config, ("127.0.0.1", port), Anyone)
-        .await
-        .expect("it answers");
-    let key = PrivateKeyWithHashAlg::new(Arc::new(key), None);
-    let answer = handle
-        .authenticate_publickey(user, key)
-        .await
-        .expect("it answers");
-    assert!(answer.success(), "{user} is not let in");
-    let mut channel = handle.channel_open_session().await.expect("a channel");
-    channel
-        .request_pty(false, "xterm", 80, 24, 0, 0, &[])
-        .await
-        .expect("a terminal");
-    channel
-        .exec(true, "echo in; exec sleep 1000")
-        .await
-        .expect("a command");
-    while let Some(message) = channel.wait().await {
-        if matches!(message, russh::ChannelMsg::Data { .. }) {
-            break;
-        }
-    }
-    (handle, channel)
-}
-
-/// From the API call to the first effect in the user's terminal, in ms.
-pub fn order(gateway: &Gateway, subject: &Subject, api: &Api, verb: &str) -> f64 {
-    let (mut terminal, _client) = in_terminal(
-        subject.ssh(true, "stty -echo; printf READY; exec cat"),
-        80,
-        24,
-    );
-    until(&mut terminal, b"READY");
-    let session = gateway.session_with(api, "keyed", "Logged In");
-    let path = format!(
-        "/api/v1/sessions/{}/{verb}",
-        session["id"].as_str().expect("an id")
-    );
-    // The connection to the API is there already, as a console's is.
-    api.get("/api/v1/me");
-    let body = match verb {
-        "lock" => json!({ "title": "Halt", "message": "m" }),
-        _ => json!({ "cancel": true }),
+/// How fast a file of `bytes` comes or goes by sftp, in MB/s: the transfer alone.
+pub fn sftp(subject: &Subject, verb: &str, from: &Path, to: &Path, bytes: u64) -> f64 {
+    let (from, to) = (from.display(), to.display());
+    let batch = format!("!date +%s%N\n{verb} {from} {to}\n!date +%s%N\n");
+    let mut command = subject.sftp();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut client = Daemon::spawn(command);
+    let mut input = client.child().stdin.take().expect("a pipe");
+    input.write_all(batch.as_bytes()).expect("it takes orders");
+    drop(input);
+    let mut said = String::new();
+    let mut output = client.child().stdout.take().expect("a pipe");
+    output
+        .read_to_string(&mut said)
+        .expect("it says what it does");
+    wait(subject, &mut client);
+    let times: Vec<f64> = said.lines().filter_map(|line| line.parse().ok()).collect();
+    let [begun, done] = times[..] else {
+        panic!("{}: no times in {said:?}", subject.name);
     };
-    let api = api.clone();
-    let (begun, start) = std::sync::mpsc::sync_channel(1);
-    let call = std::thread::spawn(move || {
-        let _ = begun.send(Instant::now());
-        api.post(&path, body)
-    });
-    let start = start.recv().expect("the call begins");
-    let _ = terminal.read(&mut [0; 256]);
-    let took = start.elapsed();
-    let answer = call.join().expect("the call ends");
-    assert!(answer.status == 200, "{verb}: {}", answer.text());
-    took.as_secs_f64() * 1000.0
+    bytes as f64 / 1e6 / ((done - begun) / 1e9)
 }

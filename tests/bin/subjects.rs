@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use crate::cpu::CpuCount;
+use crate::table;
 use sallyport_tests::harness::{Daemon, Gateway, KEY_ACCOUNT, Target, free_port, tool, wait_until};
 
 /// The cipher on every leg.
@@ -24,6 +25,16 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// `sftp` to the target this way; takes its orders from its standard input.
+    pub fn sftp(&self) -> Command {
+        let mut sftp = tool("sftp");
+        sftp.args(["-q", "-b", "-"])
+            .args(&self.words)
+            .arg("bench-target");
+        sftp.env_remove("SSH_AUTH_SOCK").env_remove("DISPLAY");
+        sftp
+    }
+
     /// `ssh` to the target this way; `remote` is run there, in a terminal or not.
     pub fn ssh(&self, terminal: bool, remote: &str) -> Command {
         let mut ssh = tool("ssh");
@@ -39,6 +50,23 @@ impl Subject {
         self.pid.map(CpuCount::start)
     }
 
+    /// Its clients are to come in by another port on this machine.
+    pub fn behind(&self, port: u16) -> Self {
+        let mut words = self.words.clone();
+        for word in &mut words {
+            if word.starts_with("Port=") {
+                *word = format!("Port={port}");
+            }
+        }
+        Self {
+            name: self.name,
+            words,
+            pid: self.pid,
+            door: None,
+            _daemon: None,
+        }
+    }
+
     /// Resident memory in KiB.
     pub fn rss_kib(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid?)).ok()?;
@@ -48,19 +76,11 @@ impl Subject {
 }
 
 fn words(port: u16, user: &str, key: &str) -> Vec<String> {
-    let mut words: Vec<String> = [
-        "-F",
-        "/dev/null",
-        "-i",
-        key,
-        "-p",
-        &port.to_string(),
-        "-l",
-        user,
-    ]
-    .map(str::to_owned)
-    .into();
+    // Options only, which ssh and sftp have in common.
+    let mut words: Vec<String> = ["-F", "/dev/null", "-i", key].map(str::to_owned).into();
     for option in [
+        &format!("Port={port}"),
+        &format!("User={user}"),
         "StrictHostKeyChecking=no",
         "UserKnownHostsFile=/dev/null",
         "LogLevel=ERROR",
@@ -108,7 +128,7 @@ pub fn proxy_jump(target: &Target, jump: &Target) -> Subject {
         format!("ProxyCommand=ssh {hop} -W 127.0.0.1:%p bench-jump"),
     ]);
     Subject {
-        name: "ProxyJump",
+        name: table::JUMP,
         words,
         pid: Some(jump.pid()),
         door: None,
@@ -138,7 +158,7 @@ pub fn relay(target: &Target) -> Subject {
     let words = words(port, KEY_ACCOUNT, &key.display().to_string());
     let door = Some((port, KEY_ACCOUNT.to_owned(), key));
     Subject {
-        name: "plain relay",
+        name: table::RELAY,
         words,
         pid: Some(daemon.pid()),
         door,
@@ -152,7 +172,7 @@ pub fn sallyport(gateway: &Arc<Gateway>) -> Subject {
     let words = words(gateway.ssh_port, "alice+keyed", &key.display().to_string());
     let door = Some((gateway.ssh_port, "alice+keyed".to_owned(), key));
     Subject {
-        name: "sallyport",
+        name: table::OURS,
         words,
         pid: Some(gateway.pid()),
         door,
