@@ -34,14 +34,14 @@ impl Flood {
         }
     }
 
-    /// So many bytes passed.
-    pub fn passed(&mut self, bytes: usize) {
+    /// So many bytes passed, and `waiting` are here already: those are a large piece without a rest.
+    pub fn passed(&mut self, bytes: usize, waiting: usize) {
         let now = Instant::now();
         if now.duration_since(self.begun) > TURN {
             (self.begun, self.passed) = (now, 0);
         }
         self.passed += bytes;
-        if self.passed >= FLOOD {
+        if self.passed >= FLOOD && waiting < FLOOD {
             self.resting = true;
             self.alarm.as_mut().reset(now + TURN);
         }
@@ -68,15 +68,17 @@ mod tests {
     async fn only_a_flood_rests() {
         let mut flood = Flood::new();
         for _ in 0..5 {
-            flood.passed(FLOOD / 2);
+            flood.passed(FLOOD / 2, 0);
             assert!(!flood.is_resting(), "a screenful every now and then");
             sleep(2 * TURN).await;
         }
-        flood.passed(FLOOD);
+        flood.passed(FLOOD, FLOOD);
+        assert!(!flood.is_resting(), "the next piece is large");
+        flood.passed(FLOOD, 0);
         assert!(flood.is_resting());
         flood.rest().await;
         assert!(!flood.is_resting());
-        flood.passed(1);
+        flood.passed(1, 0);
         assert!(!flood.is_resting());
     }
 }

@@ -100,8 +100,8 @@ impl Channel {
                 () = flood.rest(), if flood.is_resting() => {}
                 item = self.target.inbox.recv(), if reads && !flood.is_resting() => {
                     let Some(item) = item else { return Ok(()) };
-                    if let Item::Data(_, data) = &item && self.is_terminal() {
-                        flood.passed(data.len());
+                    if let Item::Data(stream, data) = &item && self.is_terminal() {
+                        flood.passed(data.len(), self.target.inbox.queued(*stream));
                     }
                     if self.forward(bulk, item).await? == Flow::Done {
                         return Ok(());

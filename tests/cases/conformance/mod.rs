@@ -305,10 +305,11 @@ fn shell(script: &str) -> std::process::Command {
     shell_for(script, PATIENCE)
 }
 
-/// A script; all of it is killed after `limit`.
+/// A script; all of it is killed shortly before `limit`, when whoever runs it would kill only the
+/// shell, and wait for the rest.
 fn shell_for(script: &str, limit: Duration) -> std::process::Command {
     let mut bash = tool("timeout");
-    let limit = limit.as_secs().to_string();
+    let limit = limit.as_secs().saturating_sub(3).max(1).to_string();
     bash.args(["-s", "KILL", &limit, "bash", "-c", script]);
     bash
 }

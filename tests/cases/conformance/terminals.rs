@@ -7,13 +7,19 @@ use sallyport_tests::harness::{Tty, run_with_input, tool};
 use super::super::SOON;
 use super::{PATIENCE, Seen, Way, Ways};
 
-/// `ssh -tt` with its input from a pipe, once the program on the far side is there to take it.
+/// `ssh -tt` with its input from a pipe, once the program on the far side is there to take it: a
+/// terminal that is not raw yet would take the bytes for keys.
 fn piped(way: &Way, remote: &str, input: &[u8]) -> Seen {
     let words = way.ssh.command_line();
-    let script = format!(
-        "(sleep 0.8; cat) | {words} -tt 127.0.0.1 {}",
-        quoted(remote)
-    );
+    let folder = way.folder();
+    let mark = folder.path().join("ready").display().to_string();
+    let remote = remote.replace("echo ready", &format!("echo ready | tee {mark}"));
+    let waits = if remote.contains(&mark) {
+        format!("until [ -s {mark} ]; do sleep 0.1; done; sleep 0.1; ")
+    } else {
+        String::new()
+    };
+    let script = format!("({waits}cat) | {words} -tt 127.0.0.1 {}", quoted(&remote));
     Seen::of(run_with_input(
         super::shell(&script),
         input.to_vec(),
