@@ -22,9 +22,10 @@ use crate::backlog::Waiting;
 const QUEUE: usize = 1024;
 /// Events in one transaction, about.
 const MAX_EVENTS: usize = 2048;
-/// Entries of one transaction, and how long the first of them waits for the others.
+/// Entries of one transaction, and how long the first of them waits for the others: whoever asks the
+/// API about a session whose prompt she sees must find it as it is.
 const TOGETHER: usize = 64;
-const LINGER: Duration = Duration::from_millis(20);
+const LINGER: Duration = Duration::from_millis(2);
 /// Pause between two tries.
 const RETRY: Duration = Duration::from_millis(250);
 

@@ -242,7 +242,7 @@ fn an_old_target_is_reached_only_if_its_declaration_says_how() {
             .exec("head -c 300000 /dev/zero | wc -c")
             .ok();
         assert_eq!(done.text().trim(), "300000");
-        let session = gateway.newest_session(&admin, host).unwrap();
+        let session = gateway.session_with(&admin, host, "Completed");
         let log = events(&admin, text(&session, "id"));
         let event = log
             .iter()
