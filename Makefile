@@ -1,6 +1,6 @@
 # `make help` lists what there is. The work is done by scripts/.
 
-.PHONY: help run test test-wide bench fuzz deps clean-data
+.PHONY: help run test test-wide bench fuzz chaos deps clean-data
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -20,6 +20,9 @@ bench: ## Measure against direct SSH and ProxyJump; prints one table
 
 fuzz: ## Fuzz every parser: TIME=3600 seconds for each, TARGETS="screen tape" for some
 	@scripts/fuzz.sh $(or $(TIME),60) $(TARGETS)
+
+chaos: ## Kill, cut, fill and stop at random while people work: TIME=1h, SEED=n for the same again
+	@scripts/chaos.sh $(or $(TIME),10m) $(SEED)
 
 deps: ## Install what building, running and testing need (apt)
 	@scripts/deps.sh test

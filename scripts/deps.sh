@@ -37,6 +37,8 @@ if [ "$what" = test ]; then
     need dropbear-bin dropbear dbclient
     need ansible-core ansible-playbook
     /usr/bin/python3 -c 'import paramiko, asyncssh' 2>/dev/null || missing="$missing python3-paramiko python3-asyncssh"
+    need iproute2 ip
+    need faketime faketime
     need xvfb Xvfb
     need xauth xauth
     need x11-utils xdpyinfo

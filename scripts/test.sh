@@ -31,6 +31,8 @@ step "lints" cargo clippy --workspace --all-targets --quiet -- -D warnings
 # The end-to-end tests start the program itself.
 step "build" cargo build --workspace --quiet
 step "tests" cargo test --workspace --quiet
+# Alone: it wants the machine for itself. `make chaos TIME=1h` takes longer.
+step "chaos" scripts/chaos.sh
 # Seconds for each of the parsers; `make fuzz` takes longer.
 step "fuzz" scripts/fuzz.sh 4
 

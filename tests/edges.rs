@@ -105,7 +105,8 @@ const EDGES: [Edges; 8] = [
     },
     Edges {
         name: "sallyport-tests",
-        ours: &["sallyport-recorder"],
+        // The domain for the events on tapes.
+        ours: &["sallyport-domain", "sallyport-recorder"],
         never: &[SQL],
     },
 ];

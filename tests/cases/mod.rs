@@ -3,6 +3,7 @@
 mod algorithms;
 mod api;
 mod bad_targets;
+mod chaos;
 mod command_line;
 mod conformance;
 mod control;

@@ -11,11 +11,11 @@ use tempfile::TempDir;
 use super::{SOON, events, items, text, time};
 
 /// A small file system of its own; unmounted when dropped.
-struct SmallDisk(TempDir);
+pub(super) struct SmallDisk(TempDir);
 
 impl SmallDisk {
     /// Nothing, loudly, where mounting is not permitted.
-    fn mount(options: &str) -> Option<Self> {
+    pub(super) fn mount(options: &str) -> Option<Self> {
         let dir = TempDir::with_prefix("sp-disk-").unwrap();
         let mut mount = tool("mount");
         mount
@@ -32,7 +32,7 @@ impl SmallDisk {
         Some(Self(dir))
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.0.path()
     }
 

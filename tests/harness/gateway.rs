@@ -40,7 +40,7 @@ pub fn product() -> PathBuf {
 pub struct Gateway {
     dir: TempDir,
     data: PathBuf,
-    /// Where it speaks SSH, on 127.0.0.1.
+    /// Where it speaks SSH, on 127.0.0.1 and where it was told to listen.
     pub ssh_port: u16,
     /// Where it speaks HTTPS, on 127.0.0.1.
     pub api_port: u16,
@@ -55,6 +55,7 @@ pub struct GatewayBuilder {
     world: World,
     target: Arc<Target>,
     data: Option<PathBuf>,
+    listen: String,
     config: String,
     environment: Vec<(String, String)>,
 }
@@ -76,6 +77,12 @@ impl GatewayBuilder {
     /// With its data in this folder, which is kept.
     pub fn data(mut self, folder: &Path) -> Self {
         self.data = Some(folder.to_owned());
+        self
+    }
+
+    /// Listening for SSH on this address; it has to include 127.0.0.1.
+    pub fn listen(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.listen);
         self
     }
 
@@ -109,8 +116,9 @@ impl GatewayBuilder {
         )
         .unwrap();
         let config = format!(
-            "[ssh]\nlisten = \"127.0.0.1:{ssh_port}\"\n[rdp]\nlisten = \"127.0.0.1:{}\"\n\
+            "[ssh]\nlisten = \"{}:{ssh_port}\"\n[rdp]\nlisten = \"127.0.0.1:{}\"\n\
              [api]\nlisten = \"127.0.0.1:{api_port}\"\n[serve]\napply = \"{}\"\n{}\n",
+            self.listen,
             free_port(),
             dir.path().join("world.yaml").display(),
             self.config
@@ -153,6 +161,7 @@ impl Gateway {
             world: World::around(target.port()),
             target,
             data: None,
+            listen: "127.0.0.1".to_owned(),
             config: String::new(),
             environment: Vec::new(),
         }
@@ -396,6 +405,11 @@ impl Gateway {
     /// How many files, sockets among them, it has open.
     pub fn open_files(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
+    }
+
+    /// How many threads it has.
+    pub fn threads(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/task", self.pid())).map_or(0, Iterator::count)
     }
 
     /// CPU time used so far, in seconds.

@@ -19,10 +19,18 @@ pub const KEY_ACCOUNT: &str = "spkeyed";
 /// A real OpenSSH server on loopback with its own configuration, keys and users.
 pub struct Target {
     dir: TempDir,
+    place: Place,
     port: u16,
     daemon: Mutex<Daemon>,
     uid: u32,
     gid: u32,
+}
+
+/// Where it runs.
+struct Place {
+    /// The process whose network namespace it is in, if it is another one than ours.
+    inside: Option<u32>,
+    address: String,
 }
 
 impl Target {
@@ -46,6 +54,23 @@ impl Target {
 
     /// One with more lines in its configuration.
     pub fn with(more: &str) -> Self {
+        let place = Place {
+            inside: None,
+            address: "127.0.0.1".to_owned(),
+        };
+        Self::make(place, more)
+    }
+
+    /// One in the network namespace of a process, listening on `address` there.
+    pub fn inside(process: u32, address: &str) -> Self {
+        let place = Place {
+            inside: Some(process),
+            address: address.to_owned(),
+        };
+        Self::make(place, "")
+    }
+
+    fn make(place: Place, more: &str) -> Self {
         for user in [ACCOUNT, KEY_ACCOUNT] {
             ensure_user(user);
         }
@@ -65,13 +90,14 @@ impl Target {
         let port = free_port();
         fs::write(
             dir.path().join("sshd_config"),
-            configuration(dir.path(), port, more),
+            configuration(dir.path(), &place.address, port, more),
         )
         .unwrap();
         let (uid, gid) = ids(ACCOUNT);
         let target = Self {
-            daemon: Mutex::new(start(dir.path())),
+            daemon: Mutex::new(start(dir.path(), &place)),
             dir,
+            place,
             port,
             uid,
             gid,
@@ -82,7 +108,7 @@ impl Target {
 
     fn wait_up(&self) {
         wait_until("sshd listens", Duration::from_secs(10), || {
-            std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+            std::net::TcpStream::connect((&*self.place.address, self.port)).is_ok()
         });
     }
 
@@ -119,6 +145,13 @@ impl Target {
         self.dir.path().join("account_ed25519")
     }
 
+    /// Kills what listens, not those it serves already, and starts it anew.
+    pub fn restart(&self) {
+        let mut daemon = self.daemon.lock().unwrap_or_else(PoisonError::into_inner);
+        *daemon = tool_true();
+        *daemon = start(self.dir.path(), &self.place);
+    }
+
     /// Restarts it with another host key.
     pub fn change_host_key(&self) {
         let mut daemon = self.daemon.lock().unwrap();
@@ -128,7 +161,7 @@ impl Target {
             .replace("host_ed25519", "host_other");
         fs::write(&config, text).unwrap();
         *daemon = tool_true();
-        *daemon = start(self.dir.path());
+        *daemon = start(self.dir.path(), &self.place);
         drop(daemon);
         self.wait_up();
     }
@@ -184,14 +217,21 @@ fn tool_true() -> Daemon {
     Daemon::spawn(tool("true"))
 }
 
-fn start(dir: &Path) -> Daemon {
+fn start(dir: &Path, place: &Place) -> Daemon {
     let log = fs::File::options()
         .create(true)
         .append(true)
         .open(dir.join("sshd.log"))
         .unwrap();
     // sshd starts itself anew for each connection and therefore wants an absolute path.
-    let mut sshd = tool("/usr/sbin/sshd");
+    let mut sshd = match place.inside {
+        None => tool("/usr/sbin/sshd"),
+        Some(process) => {
+            let mut enter = tool("nsenter");
+            enter.args(["-t", &process.to_string(), "-n", "/usr/sbin/sshd"]);
+            enter
+        }
+    };
     sshd.args(["-D", "-e", "-f"])
         .arg(dir.join("sshd_config"))
         .stderr(log)
@@ -199,11 +239,11 @@ fn start(dir: &Path) -> Daemon {
     Daemon::spawn(sshd)
 }
 
-fn configuration(dir: &Path, port: u16, more: &str) -> String {
+fn configuration(dir: &Path, address: &str, port: u16, more: &str) -> String {
     let dir = dir.display();
     format!(
         "Port {port}
-ListenAddress 127.0.0.1
+ListenAddress {address}
 HostKey {dir}/host_ed25519
 PidFile none
 AuthorizedKeysFile {dir}/authorized/%u

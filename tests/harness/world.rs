@@ -12,7 +12,9 @@ pub fn passwords(user: &str) -> String {
 pub struct HostSpec {
     /// Its name.
     pub name: String,
-    /// Its port on 127.0.0.1.
+    /// Its address: 127.0.0.1, if not said otherwise.
+    pub address: String,
+    /// Its port there.
     pub port: u16,
     /// `first-use`, or a YAML list of keys.
     pub host_keys: String,
@@ -33,6 +35,7 @@ impl HostSpec {
     pub fn new(name: &str, port: u16) -> Self {
         Self {
             name: name.to_owned(),
+            address: "127.0.0.1".to_owned(),
             port,
             host_keys: "first-use".to_owned(),
             activities: vec!["shell"],
@@ -41,6 +44,12 @@ impl HostSpec {
             scope: "acme/berlin",
             ssh: String::new(),
         }
+    }
+
+    /// Somewhere else than on loopback.
+    pub fn at(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.address);
+        self
     }
 
     /// Under these profiles instead.
@@ -164,9 +173,9 @@ impl World {
         for host in &self.hosts {
             let _ = writeln!(
                 yaml,
-                "  - {{ name: {}, scope: {}, friendly_name: The {} machine, address: 127.0.0.1, \
+                "  - {{ name: {}, scope: {}, friendly_name: The {} machine, address: {}, \
                  ssh: {{ port: {}, host_keys: {}{} }}, labels: {{ env: test }} }}",
-                host.name, host.scope, host.name, host.port, host.host_keys, host.ssh
+                host.name, host.scope, host.name, host.address, host.port, host.host_keys, host.ssh
             );
         }
         self.accounts(&mut yaml);

@@ -2,7 +2,7 @@
 //! one digest, and nothing passes that changes a target without the right to.
 
 use bytes::Bytes;
-use sallyport_dissect::{Allowed, Direction, Fact, Malformed, Reader};
+use sallyport_dissect::{Act, Allowed, Direction, Fact, Malformed, Reader};
 
 use crate::allocated;
 use crate::input::{Input, pieces};
@@ -154,17 +154,8 @@ fn harmless(mut reader: Reader, passed: &[u8]) {
         let changes = match &fact {
             Fact::Opened { access, .. } => access.write,
             Fact::Transferred(transfer) => transfer.direction == Direction::Upload,
-            Fact::Renamed { .. }
-            | Fact::Removed { .. }
-            | Fact::Made { .. }
-            | Fact::Linked { .. }
-            | Fact::Changed { .. }
-            | Fact::Copied { .. } => true,
-            Fact::Listed { .. }
-            | Fact::LinkRead { .. }
-            | Fact::Refused { .. }
-            | Fact::Synchronised { .. }
-            | Fact::Rest { .. } => false,
+            Fact::Acted { act, .. } => !matches!(act, Act::List(_) | Act::ReadLink(_)),
+            Fact::Refused { .. } | Fact::Synchronised { .. } | Fact::Rest { .. } => false,
         };
         assert!(!changes, "passed without the right to: {fact:?}");
     }
