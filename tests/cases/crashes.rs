@@ -2,17 +2,20 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use rand::Rng;
-use sallyport_recorder::verify;
+use sallyport_domain::algorithm::Negotiated;
+use sallyport_domain::event::Event;
+use sallyport_recorder::{Record, TapeHeader, TapeReader, TapeWriter, recover, verify};
 use sallyport_tests::harness::{
-    Daemon, Gateway, eventually, recorded_input, recorded_output, run, tapes, wait_until,
+    Api, Daemon, Gateway, eventually, recorded_input, recorded_output, run, tapes, wait_until,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{SOON, events, text};
+use super::{SOON, events, items, text};
 
 #[test]
 fn nothing_the_client_saw_is_missing_after_kill_9() {
@@ -75,8 +78,71 @@ fn nothing_the_client_saw_is_missing_after_kill_9() {
                 .any(|event| event["kind"] == "recording.recovered"),
             "{log:#?}"
         );
+        let connection = settled(&api, &tape);
+        assert!(
+            connection["bytes_out"].as_u64() >= Some(seen.len() as u64),
+            "{connection:#}"
+        );
     }
     run(gateway.cli("admin", &["audit", "verify"]), SOON).ok();
+}
+
+/// The connection of a tape, and its recording, have an end; answers the connection.
+#[track_caller]
+fn settled(admin: &Api, tape: &Path) -> Value {
+    let header = TapeReader::open(tape).unwrap().header().clone();
+    let path = format!("/api/v1/sessions/{}/connections", header.session);
+    let connections = admin.get(&path).expect(200).json();
+    let id = header.connection.to_string();
+    let connection = items(&connections).iter().find(|one| one["id"] == *id);
+    let connection = connection.unwrap_or_else(|| panic!("{id} is not among {connections:#?}"));
+    assert_eq!(connection["cause"], "node_lost", "{connection:#}");
+    assert!(connection["closed_at"].is_string(), "{connection:#}");
+    let recording = admin
+        .get(&format!("/api/v1/recordings/{id}"))
+        .expect(200)
+        .json();
+    assert_eq!(recording["state"], "recovered", "{recording:#}");
+    connection.clone()
+}
+
+#[test]
+fn a_crash_between_file_and_store_is_put_in_order() {
+    let gateway = Gateway::start();
+    gateway.ssh("alice+web").exec("true").ok();
+    let mut flood = gateway.ssh("alice+web").command("cat /dev/zero");
+    flood.stdout(Stdio::null()).stderr(Stdio::null());
+    let flood = Daemon::spawn(flood);
+    let admin = gateway.api("bob");
+    let session = gateway.session_with(&admin, "web", "Logged In");
+    let written = tapes(gateway.data()).pop().unwrap();
+    wait_until("it floods", SOON, || {
+        fs::metadata(&written).is_ok_and(|file| file.len() > 1 << 20)
+    });
+    gateway.kill();
+    drop(flood);
+
+    // One tape was finished before the store heard of it, the other begun.
+    recover(&written).unwrap();
+    let connection = "01a1ff00-0000-7000-8000-000000000001".parse().unwrap();
+    let session = text(&session, "id").parse().unwrap();
+    let header = TapeHeader::new(session, connection, chrono::Utc::now());
+    let mut begun = TapeWriter::create(written.ancestors().nth(4).unwrap(), &header).unwrap();
+    let came = Event::ClientConnected {
+        connection,
+        source_ip: "192.0.2.7".to_owned(),
+        client: "SSH-2.0-early".to_owned(),
+        algorithms: Negotiated::default(),
+    };
+    begun.append(&[Record::Marker(&came)]).unwrap();
+    let unfinished = begun.path().to_owned();
+    drop(begun);
+
+    gateway.launch();
+    settled(&admin, &written);
+    let early = settled(&admin, &unfinished);
+    assert_eq!(early["source_ip"], "192.0.2.7", "{early:#}");
+    assert_eq!(early["client"], "SSH-2.0-early", "{early:#}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Connections inside sessions.
 
 use chrono::{DateTime, Utc};
-use sallyport_domain::id::{ConnectionId, SessionId};
+use sallyport_domain::id::{ConnectionId, NodeId, SessionId};
 use sqlx::any::AnyRow;
 
 use super::{ConnectionRow, NewConnection};
@@ -35,6 +35,26 @@ impl Store {
             .close_connection(id, at, cause, bytes_in, bytes_out)
             .await?;
         batch.commit().await
+    }
+
+    /// No connection of this node's sessions is open: the node has just started.
+    pub async fn close_lost_connections(
+        &self,
+        node: NodeId,
+        at: DateTime<Utc>,
+        cause: &str,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "UPDATE connection SET closed_at = $2, cause = $3
+             WHERE closed_at IS NULL AND session_id IN (SELECT id FROM session WHERE node_id = $1)",
+        )
+        .bind(node.to_string())
+        .bind(micros(at))
+        .bind(cause)
+        .execute(&mut *tx)
+        .await?;
+        self.commit(tx, &[]).await
     }
 
     /// The connections of a session, oldest first. Whether the viewer may see the session is asked

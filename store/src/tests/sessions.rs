@@ -716,6 +716,30 @@ async fn connections_and_recordings_belong_to_sessions(bench: Bench) {
         (10, i64::MAX as u64)
     );
 
+    let lost = connection(new.id);
+    store.insert_connection(&lost).await.unwrap();
+    for (node, at_time) in [
+        (new_id(), at(7)),
+        (new.node.unwrap(), at(8)),
+        (new.node.unwrap(), at(9)),
+    ] {
+        store
+            .close_lost_connections(node, at_time, "node_lost")
+            .await
+            .unwrap();
+    }
+    let found = store.connections(new.id).await.unwrap();
+    let closed = |id| {
+        let one = found.iter().find(|one| one.id == id).unwrap();
+        (one.closed_at, one.cause.clone().unwrap())
+    };
+    assert_eq!(closed(lost.id), (Some(at(8)), "node_lost".to_owned()));
+    assert_eq!(
+        closed(made.id),
+        (Some(at(5)), "Closed by user".to_owned()),
+        "it was closed already"
+    );
+
     let recording = NewRecording {
         connection: made.id,
         session: new.id,
