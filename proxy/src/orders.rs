@@ -15,7 +15,7 @@ use sallyport_store::{Hint, StoreError, StoredSession};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::MissedTickBehavior;
 
-use crate::driver::{Mail, Start, Subject};
+use crate::driver::{Arrivals, Mail, Start, Subject};
 use crate::node::Node;
 
 /// How late a missed hint makes us.
@@ -146,6 +146,7 @@ async fn adopt_sessions(node: &Arc<Node>) -> Result<(), StoreError> {
                         subject: subject(&stored),
                         first: Some(Input::Provisioned),
                         actions: Vec::new(),
+                        arrivals: Arrivals::default(),
                     });
                 }
             }

@@ -9,6 +9,7 @@ use sallyport_domain::refusal::Refusal;
 use sallyport_domain::session::{ConnectFailure, DisconnectCause};
 use tokio::sync::{mpsc, oneshot};
 
+use super::{Arrival, Arrivals};
 use crate::backlog::{Backlog, Waiting};
 use crate::connection::Connection;
 use crate::ledger::Entry;
@@ -90,13 +91,15 @@ pub enum Mail {
 pub struct DriverHandle {
     mailbox: mpsc::Sender<Mail>,
     backlog: Backlog,
+    arrivals: Arrivals,
 }
 
 impl DriverHandle {
-    pub(super) fn new(mailbox: mpsc::Sender<Mail>) -> Self {
+    pub(super) fn new(mailbox: mpsc::Sender<Mail>, arrivals: Arrivals) -> Self {
         Self {
             mailbox,
             backlog: Backlog::default(),
+            arrivals,
         }
     }
 
@@ -117,14 +120,16 @@ impl DriverHandle {
         self.backlog.room().await;
     }
 
-    /// May a connection enter the session now?
-    pub async fn admits(&self) -> Result<(), Refusal> {
+    /// May a connection enter the session now? The driver waits for it from then on.
+    pub async fn admits(&self) -> Result<Arrival, Refusal> {
+        let arrival = self.arrivals.another();
         let (reply, answer) = oneshot::channel();
         self.send(Mail::Admits(reply)).await;
         answer.await.unwrap_or_else(|_| {
             Err(Refusal::NotEnterable {
                 status: "over".to_owned(),
             })
-        })
+        })?;
+        Ok(arrival)
     }
 }

@@ -4,6 +4,7 @@
 //! answers: gates, cuts, notices, entries for the ledger. It never waits for a peer or for the
 //! database, so a deadline is enforced whatever hangs.
 
+mod arrivals;
 mod effects;
 mod mail;
 
@@ -22,6 +23,7 @@ use sallyport_domain::session::{Action, Input, Session};
 use sallyport_store::Store;
 use tokio::sync::mpsc;
 
+pub use arrivals::{Arrival, Arrivals};
 pub use mail::{DriverHandle, Mail};
 
 use crate::backlog::Waiting;
@@ -44,6 +46,8 @@ pub struct Start {
     pub first: Option<Input>,
     /// What it answered before it had a driver.
     pub actions: Vec<Action>,
+    /// Who comes with it, if it was made for somebody who is on her way.
+    pub arrivals: Arrivals,
 }
 
 /// Whom and what a session is about.
@@ -66,13 +70,14 @@ pub struct Subject {
 /// Starts the driver of a session; it ends with the session. `done` runs when it has.
 pub fn start(store: Store, start: Start, done: impl FnOnce() + Send + 'static) -> DriverHandle {
     let (sender, mailbox) = mpsc::channel(MAILBOX);
-    let handle = DriverHandle::new(sender);
+    let handle = DriverHandle::new(sender, start.arrivals.clone());
     let driver = Driver {
         ledger: Ledger::start(store.clone(), start.session.id()),
         store,
         session: start.session,
         subject: start.subject,
         own: handle.clone(),
+        arrivals: start.arrivals,
         connections: BTreeMap::new(),
         open_tapes: HashSet::new(),
         cuts: HashMap::new(),
@@ -96,6 +101,8 @@ struct Driver {
     session: Session,
     subject: Subject,
     own: DriverHandle,
+    /// Connections that are not here yet.
+    arrivals: Arrivals,
     connections: BTreeMap<ConnectionId, Arc<Connection>>,
     /// Tapes not finished yet; the session's log is not complete before they are.
     open_tapes: HashSet<ConnectionId>,
@@ -134,12 +141,16 @@ impl Driver {
         while !(self.stopping || self.session.is_over())
             || !self.connections.is_empty()
             || !self.open_tapes.is_empty()
+            || self.arrivals.any()
+            // In this order: who has arrived has said so first.
+            || !mailbox.is_empty()
         {
             tokio::select! {
                 mail = mailbox.recv() => match mail {
                     Some(mail) => self.handle(mail).await,
                     None => break,
                 },
+                () = self.arrivals.fewer() => {}
                 () = tokio::time::sleep(self.nap()) => self.look_around().await,
             }
         }

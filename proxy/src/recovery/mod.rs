@@ -14,7 +14,7 @@ use sallyport_recorder::{Finished, Stream, TapeError, VerifyError};
 use sallyport_store::{NewConnection, NewRecording, RecordingState, StoreError};
 
 use crate::clock;
-use crate::driver::Start;
+use crate::driver::{Arrivals, Start};
 use crate::node::Node;
 use crate::{ProxyError, orders};
 use remains::Remains;
@@ -67,6 +67,7 @@ async fn take_up_sessions(node: &Arc<Node>) -> Result<(), ProxyError> {
             subject: orders::subject(&stored),
             first: None,
             actions,
+            arrivals: Arrivals::default(),
         };
         node.drive(start);
     }

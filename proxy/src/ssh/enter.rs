@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::authorise::{Granted, Guest, Wish, authorise};
 use super::bring_up::bring_up;
 use super::dial::{self, DialError};
-use super::find_session::find_session;
+use super::find_session::{Found, find_session};
 use super::target::TargetLeg;
 use crate::connection::Connection;
 use crate::driver::Mail;
@@ -97,19 +97,27 @@ async fn join(
         config.target_timeout,
     );
     let (session, reached) = tokio::join!(find_session(node, guest, granted), reaching);
-    let (session, driver) = session.map_err(|refusal| (refusal, None))?;
+    let Found {
+        id: session,
+        driver,
+        // Until the driver has been told.
+        arrival: _arrival,
+    } = session.map_err(|refusal| (refusal, None))?;
     let id = ConnectionId::from(Uuid::now_v7());
     match bring_up(node, guest, permit, session, id, reached, &driver).await {
         Ok(joined) => {
             let (source_ip, client) = (guest.source_ip.clone(), guest.client.clone());
-            driver
-                .send(Mail::Connected {
-                    connection: joined.connection.clone(),
-                    source_ip,
-                    client,
-                })
-                .await;
-            Ok(joined)
+            let taken = driver.send(Mail::Connected {
+                connection: joined.connection.clone(),
+                source_ip,
+                client,
+            });
+            if taken.await {
+                return Ok(joined);
+            }
+            // A connection without a driver must not be.
+            let status = "over".to_owned();
+            Err((Refusal::NotEnterable { status }, Some(session)))
         }
         Err(DialError { refusal, event }) => {
             if let Some(event) = event {

@@ -12,20 +12,34 @@ use uuid::Uuid;
 
 use super::authorise::{Granted, Guest, store_unavailable};
 use crate::clock;
-use crate::driver::{DriverHandle, Start, Subject};
+use crate::driver::{Arrival, Arrivals, DriverHandle, Start, Subject};
 use crate::node::Node;
+
+/// The session of a connection that comes up.
+pub struct Found {
+    /// Which.
+    pub id: SessionId,
+    /// Its driver.
+    pub driver: DriverHandle,
+    /// Keeps the driver waiting.
+    pub arrival: Arrival,
+}
 
 /// The session that waits to be entered, or a new one.
 pub async fn find_session(
     node: &Arc<Node>,
     guest: &Guest,
     granted: &Granted,
-) -> Result<(SessionId, DriverHandle), Refusal> {
+) -> Result<Found, Refusal> {
     if let Some(id) = granted.waiting
         && let Some(driver) = node.live.get(id)
     {
-        driver.admits().await?;
-        return Ok((id, driver));
+        let arrival = driver.admits().await?;
+        return Ok(Found {
+            id,
+            driver,
+            arrival,
+        });
     }
     let (id, now) = (SessionId::from(Uuid::now_v7()), clock::now());
     let profile = granted.permit.profile();
@@ -67,15 +81,20 @@ pub async fn find_session(
         notes: granted.notes.clone(),
         ticket: granted.ticket.clone(),
     };
-    Ok((
+    let arrivals = Arrivals::default();
+    let arrival = arrivals.another();
+    let driver = node.drive(Start {
+        session,
+        subject,
+        first: Some(Input::Provisioned),
+        actions: Vec::new(),
+        arrivals,
+    });
+    Ok(Found {
         id,
-        node.drive(Start {
-            session,
-            subject,
-            first: Some(Input::Provisioned),
-            actions: Vec::new(),
-        }),
-    ))
+        driver,
+        arrival,
+    })
 }
 
 fn session_row(
