@@ -130,7 +130,13 @@ async fn wait_for(id: CommandId, hints: &mut broadcast::Receiver<Hint>, until: I
     loop {
         match timeout_at(until, hints.recv()).await {
             Ok(Ok(Hint::CommandAnswered(answered))) if answered == id => return,
-            Ok(Ok(Hint::CommandAnswered(_) | Hint::Commands | Hint::Sessions | Hint::Policy)) => {}
+            Ok(Ok(
+                Hint::CommandAnswered(_)
+                | Hint::Commands
+                | Hint::Sessions
+                | Hint::Unowned
+                | Hint::Policy,
+            )) => {}
             Ok(Err(RecvError::Lagged(_))) | Err(_) => return,
             Ok(Err(RecvError::Closed)) => return tokio::time::sleep_until(until).await,
         }

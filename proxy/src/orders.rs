@@ -44,7 +44,7 @@ pub async fn watch(node: Arc<Node>) {
                 // A burst of hints is one look.
                 while wanted.add(hints.try_recv()) {}
             }
-            _ = poll.tick() => (wanted.commands, wanted.sessions) = (true, true),
+            _ = poll.tick() => (wanted.commands, wanted.unowned) = (true, true),
             _ = heartbeat.tick() => {
                 if let Err(error) = node.store.heartbeat(node.config.node, clock::now()).await {
                     tracing::warn!(%error, "no heartbeat: the database does not answer");
@@ -66,7 +66,7 @@ pub async fn watch(node: Arc<Node>) {
 #[derive(Default)]
 struct Wanted {
     commands: bool,
-    sessions: bool,
+    unowned: bool,
     policy: bool,
 }
 
@@ -75,11 +75,11 @@ impl Wanted {
     fn add(&mut self, hint: Result<Hint, TryRecvError>) -> bool {
         match hint {
             Ok(Hint::Commands) => self.commands = true,
-            Ok(Hint::Sessions) => self.sessions = true,
+            Ok(Hint::Unowned) => self.unowned = true,
             Ok(Hint::Policy) => self.policy = true,
-            Ok(Hint::CommandAnswered(_)) => {}
+            Ok(Hint::Sessions | Hint::CommandAnswered(_)) => {}
             Err(TryRecvError::Lagged(_)) => {
-                (self.commands, self.sessions, self.policy) = (true, true, true)
+                (self.commands, self.unowned, self.policy) = (true, true, true)
             }
             Err(TryRecvError::Empty | TryRecvError::Closed) => return false,
         }
@@ -95,7 +95,7 @@ async fn look(
     if wanted.commands {
         deliver_commands(node, delivered).await?;
     }
-    if wanted.sessions && !node.is_draining() {
+    if wanted.unowned && !node.is_draining() {
         adopt_sessions(node).await?;
     }
     Ok(())

@@ -20,8 +20,10 @@ pub enum Hint {
     Commands,
     /// This command was answered.
     CommandAnswered(CommandId),
-    /// A session was made or changed.
+    /// A session changed.
     Sessions,
+    /// A session was made that waits for a node.
+    Unowned,
     /// Nouns, locks or bars changed.
     Policy,
 }
@@ -40,6 +42,7 @@ impl Hint {
             Self::Commands => format!("{sender} commands"),
             Self::CommandAnswered(id) => format!("{sender} answered {id}"),
             Self::Sessions => format!("{sender} sessions"),
+            Self::Unowned => format!("{sender} unowned"),
             Self::Policy => format!("{sender} policy"),
         }
     }
@@ -54,6 +57,7 @@ impl Hint {
             ("commands", None) => Some(Self::Commands),
             ("answered", Some(id)) => id.parse().ok().map(Self::CommandAnswered),
             ("sessions", None) => Some(Self::Sessions),
+            ("unowned", None) => Some(Self::Unowned),
             ("policy", None) => Some(Self::Policy),
             _ => None,
         }

@@ -71,7 +71,12 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         write(&mut tx, new.id, 1, events).await?;
-        self.commit(tx, &[Hint::Sessions]).await
+        // Whoever makes it on a node has it already.
+        let hint: &[Hint] = match new.node {
+            Some(_) => &[],
+            None => &[Hint::Unowned],
+        };
+        self.commit(tx, hint).await
     }
 
     /// Saves what changed in a session's life, with the lines of its log that tell of it.
@@ -102,10 +107,8 @@ impl Store {
         .bind(node.to_string())
         .execute(&mut *tx)
         .await?;
-        let adopted = done.rows_affected() == 1;
-        self.commit(tx, if adopted { &[Hint::Sessions] } else { &[] })
-            .await?;
-        Ok(adopted)
+        self.commit(tx, &[]).await?;
+        Ok(done.rows_affected() == 1)
     }
 }
 

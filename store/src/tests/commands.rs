@@ -186,7 +186,7 @@ async fn hints_follow_the_commit(bench: Bench) {
         .answer_command(id, &Outcome::AlreadySo, at(2))
         .await
         .unwrap();
-    for expected in [Hint::Sessions, Hint::Commands, Hint::CommandAnswered(id)] {
+    for expected in [Hint::Commands, Hint::CommandAnswered(id)] {
         assert_eq!(hints.recv().await.unwrap(), expected);
     }
     // One's own notifications do not come back as news.

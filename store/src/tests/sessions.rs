@@ -40,9 +40,7 @@ async fn a_session_comes_back_as_it_was_saved(bench: Bench) {
     let store = &bench.store;
     apply_example(store).await;
     let new = session(store, 0).await;
-    let mut hints = store.hints();
     store.insert_session(&new, &[requested()]).await.unwrap();
-    assert_eq!(hints.recv().await.unwrap(), Hint::Sessions);
     let again = store.insert_session(&new, &[]).await.unwrap_err();
     assert!(matches!(again, StoreError::Exists { .. }), "{again:?}");
 
@@ -542,7 +540,9 @@ async fn exactly_one_node_adopts_a_session(bench: Bench) {
     apply_example(store).await;
     let mut new = session(store, 0).await;
     (new.node, new.origin) = (None, Origin::Api);
+    let mut hints = store.hints();
     store.insert_session(&new, &[]).await.unwrap();
+    assert_eq!(hints.recv().await.unwrap(), Hint::Unowned);
     assert_eq!(store.unowned_sessions().await.unwrap().len(), 1);
     let nodes: Vec<NodeId> = (0..6).map(|_| new_id()).collect();
     let tries = nodes.iter().map(|node| {
