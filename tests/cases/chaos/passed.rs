@@ -54,7 +54,7 @@ impl Digest {
                 bytes_out,
                 sha256_out,
                 ..
-            } => Some(Self {
+            } if bytes_out > 0 => Some(Self {
                 offset: 0,
                 bytes: bytes_out,
                 sha256: sha256_out,
