@@ -37,7 +37,14 @@ pub async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
             api.store.list_sessions(&everything(), &query).await?.total,
         ));
     }
-    let text = api.metrics.render(&sessions);
+    let runtime = tokio::runtime::Handle::current().metrics();
+    let tasks = [
+        ("connections", (api.connection_tasks)()),
+        ("rest", runtime.num_alive_tasks()),
+    ];
+    let text = api
+        .metrics
+        .render(&sessions, &tasks.map(|(of, count)| (of, count as u64)));
     Ok((
         [(
             header::CONTENT_TYPE,

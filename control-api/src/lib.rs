@@ -66,6 +66,8 @@ pub struct ApiConfig {
     pub ssh_address: String,
     /// The public key of the gateway's SSH certificate authority, `ssh-ed25519 AAAA…`.
     pub ssh_ca: String,
+    /// How many tasks connections have now.
+    pub connection_tasks: Arc<dyn Fn() -> usize + Send + Sync>,
 }
 
 /// Why the API could not start.
@@ -107,6 +109,7 @@ pub async fn start(config: ApiConfig, store: Store) -> Result<RunningApi, ApiErr
         token_lifetime: config.token_lifetime,
         ssh_address: config.ssh_address,
         ssh_ca: config.ssh_ca,
+        connection_tasks: config.connection_tasks,
         limiter: Default::default(),
         metrics: Default::default(),
         viewers: Arc::new(Semaphore::new(VIEWERS)),

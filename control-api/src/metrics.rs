@@ -54,8 +54,8 @@ impl Metrics {
         }
     }
 
-    /// In Prometheus' text format; `sessions` by status come from the store.
-    pub fn render(&self, sessions: &[(&str, u64)]) -> String {
+    /// In Prometheus' text format; `sessions` by status come from the store, `tasks` from those who run them.
+    pub fn render(&self, sessions: &[(&str, u64)], tasks: &[(&str, u64)]) -> String {
         let mut text = String::new();
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         section(
@@ -65,6 +65,14 @@ impl Metrics {
             "Sessions that have not ended, by status.",
             "status",
             sessions,
+        );
+        section(
+            &mut text,
+            "sallyport_tasks",
+            "gauge",
+            "Tasks that run or wait in this process: those of connections, and the rest.",
+            "of",
+            tasks,
         );
         let logins = [
             ("accepted", of(&self.logins_accepted)),
@@ -137,9 +145,10 @@ mod tests {
         metrics.command(Answered::Denied);
         metrics.request(204);
         metrics.request(404);
-        let text = metrics.render(&[("Logged In", 3)]);
+        let text = metrics.render(&[("Logged In", 3)], &[("connections", 7)]);
         for line in [
             "# TYPE sallyport_sessions gauge",
+            "sallyport_tasks{of=\"connections\"} 7",
             "sallyport_sessions{status=\"Logged In\"} 3",
             "sallyport_api_logins_total{outcome=\"refused\"} 2",
             "sallyport_api_commands_total{outcome=\"denied\"} 1",

@@ -33,6 +33,8 @@ pub struct Shared {
     pub ssh_address: String,
     /// The public key of the gateway's SSH certificate authority.
     pub ssh_ca: String,
+    /// How many tasks connections have now.
+    pub connection_tasks: Arc<dyn Fn() -> usize + Send + Sync>,
     /// Against guessing.
     pub limiter: Limiter,
     /// For Prometheus.

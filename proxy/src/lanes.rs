@@ -43,6 +43,16 @@ impl Lanes {
         Ok(Self { lanes, stop })
     }
 
+    /// For counting the tasks on all of them.
+    pub fn counter(&self) -> impl Fn() -> usize + Send + Sync + 'static {
+        let runtimes: Vec<_> = self
+            .lanes
+            .iter()
+            .map(|lane| lane.runtime.metrics())
+            .collect();
+        move || runtimes.iter().map(|one| one.num_alive_tasks()).sum()
+    }
+
     /// The thread with the fewest connections, and a slot on it.
     pub fn slot(&self) -> Option<(&Handle, Slot)> {
         let lane = self

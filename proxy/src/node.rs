@@ -286,6 +286,11 @@ impl RunningProxy {
         self.ssh_addr
     }
 
+    /// For counting the tasks of connections; none is left when nobody is connected.
+    pub fn task_counter(&self) -> Arc<dyn Fn() -> usize + Send + Sync> {
+        Arc::new(self.lanes.counter())
+    }
+
     /// Ends in order: no new clients, live sessions told and closed, tapes finished. What is not
     /// done after `grace` is cut.
     pub async fn drain(self, grace: Duration) {

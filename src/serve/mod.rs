@@ -64,12 +64,7 @@ async fn with_store(
     let proxy = sallyport_proxy::start(proxy_config(config, data_dir)?, store.clone())
         .await
         .or_fail("starting the SSH proxy")?;
-    let ssh_address = match &config.ssh.public_address {
-        Some(address) => address.clone(),
-        None => proxy.ssh_addr().to_string(),
-    };
-    let ssh_ca = ca::public_key(data_dir)?;
-    let api = match start_api(config, data_dir, store, (ssh_address, ssh_ca)).await {
+    let api = match start_api(config, data_dir, store, &proxy).await {
         Ok(api) => api,
         Err(failure) => {
             proxy.drain(Duration::ZERO).await;
@@ -163,7 +158,7 @@ async fn start_api(
     config: &Config,
     data_dir: &DataDir,
     store: &Store,
-    (ssh_address, ssh_ca): (String, String),
+    proxy: &sallyport_proxy::RunningProxy,
 ) -> Result<sallyport_control_api::RunningApi, Failure> {
     let certificate = match &config.api.certificate {
         Some((certificate, private_key)) => certificate::read(certificate, private_key)?,
@@ -175,8 +170,12 @@ async fn start_api(
         private_key_pem: certificate.private_key_pem,
         tape_dir: config.tapes.dir.clone(),
         token_lifetime: config.api.token_lifetime,
-        ssh_address,
-        ssh_ca,
+        ssh_address: match &config.ssh.public_address {
+            Some(address) => address.clone(),
+            None => proxy.ssh_addr().to_string(),
+        },
+        ssh_ca: ca::public_key(data_dir)?,
+        connection_tasks: proxy.task_counter(),
     };
     sallyport_control_api::start(api, store.clone())
         .await

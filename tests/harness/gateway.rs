@@ -412,6 +412,19 @@ impl Gateway {
         fs::read_dir(format!("/proc/{}/task", self.pid())).map_or(0, Iterator::count)
     }
 
+    /// How many tasks it has: those of connections, and the rest.
+    pub fn tasks(&self) -> (u64, u64) {
+        let metrics = Api::anonymous(self).get("/metrics").expect(200).text();
+        let of = |what: &str| {
+            let name = format!("sallyport_tasks{{of=\"{what}\"}} ");
+            let count = metrics.lines().find_map(|line| line.strip_prefix(&name));
+            count
+                .and_then(|count| count.parse().ok())
+                .unwrap_or_else(|| panic!("no {name}in:\n{metrics}"))
+        };
+        (of("connections"), of("rest"))
+    }
+
     /// CPU time used so far, in seconds.
     pub fn cpu_seconds(&self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();

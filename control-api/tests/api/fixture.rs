@@ -85,6 +85,7 @@ impl World {
             token_lifetime: Duration::from_secs(3600),
             ssh_address: "127.0.0.1:2222".to_owned(),
             ssh_ca: "ssh-ed25519 AAAA".to_owned(),
+            connection_tasks: std::sync::Arc::new(|| 0),
         };
         let url = format!(
             "sqlite://{}?mode=rwc",

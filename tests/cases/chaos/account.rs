@@ -18,12 +18,17 @@ use super::passed::{Digest, Passed, read};
 pub struct Holdings {
     pub files: usize,
     pub threads: usize,
+    pub connection_tasks: u64,
+    pub other_tasks: u64,
     pub rss_kib: u64,
 }
 
 impl Holdings {
     pub fn of(gateway: &Gateway) -> Self {
+        let (connection_tasks, other_tasks) = gateway.tasks();
         Self {
+            connection_tasks,
+            other_tasks,
             files: gateway.open_files(),
             threads: gateway.threads(),
             rss_kib: gateway.rss_kib(),
@@ -297,6 +302,8 @@ impl<'a> Account<'a> {
         let gateway = &self.ground.gateway;
         let small = |now: Holdings| {
             now.files <= before.files + 12
+                && now.connection_tasks == 0
+                && now.other_tasks <= before.other_tasks + 8
                 && now.threads <= before.threads + 4
                 && now.rss_kib <= before.rss_kib + (64 << 10)
         };
