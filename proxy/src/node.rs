@@ -206,9 +206,7 @@ pub fn server_config(config: &ProxyConfig, keys: Vec<PrivateKey>) -> server::Con
     server::Config {
         server_id: russh::SshId::Standard(algorithms::SERVER_ID.into()),
         keys,
-        methods: russh::MethodSet::from(
-            &[russh::MethodKind::PublicKey, russh::MethodKind::Password][..],
-        ),
+        methods: ssh::methods(),
         auth_rejection_time: REJECTION_TIME,
         auth_rejection_time_initial: Some(Duration::ZERO),
         max_auth_attempts: 6,

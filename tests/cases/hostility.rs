@@ -3,31 +3,34 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use russh::client;
-use russh::keys::{PrivateKey, PrivateKeyWithHashAlg};
-use sallyport_tests::harness::{Anyone, Client, Gateway, passwords, run, wait_until};
+use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
+use sallyport_tests::harness::{Anyone, Client, Gateway, Timings, passwords, run, wait_until};
 use serde_json::Value;
 
 use super::algorithms::python_tool;
 use super::{SOON, items};
 
 /// A client from any address of the loopback network, before it has said who it is.
-async fn client_from(port: u16, from: Ipv4Addr) -> client::Handle<Anyone> {
+async fn client_from<H>(port: u16, from: Ipv4Addr, handler: H) -> client::Handle<H>
+where
+    H: client::Handler<Error = russh::Error> + Send + 'static,
+{
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from((from, 0))).unwrap();
     let gateway = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let tcp = socket.connect(gateway).await.unwrap();
-    client::connect_stream(Arc::new(client::Config::default()), tcp, Anyone)
+    client::connect_stream(Arc::new(client::Config::default()), tcp, handler)
         .await
         .unwrap()
 }
 
 /// How long one try takes, and whether it let in.
 async fn try_password(port: u16, from: Ipv4Addr, user: &str, password: &str) -> (Duration, bool) {
-    let mut client = client_from(port, from).await;
+    let mut client = client_from(port, from, Anyone).await;
     let start = Instant::now();
     let answer = client.authenticate_password(user, password).await.unwrap();
     (start.elapsed(), answer.success())
@@ -59,68 +62,163 @@ fn who_guesses_waits_and_the_victim_does_not() {
     });
 }
 
-/// The answer's distribution: lower quartile, median, upper quartile.
-fn quartiles(mut times: Vec<Duration>) -> [Duration; 3] {
-    times.sort();
-    [1, 2, 3].map(|n| times[times.len() * n / 4])
+/// Whom an attacker may try, and with what: (what it is, the user, with a password or a key).
+const STRANGERS: [(&str, &str, bool); 9] = [
+    ("password: unknown user", "zacharias", true),
+    ("password: wrong", "alice", true),
+    ("password: locked user", "dave", true),
+    ("password: user without one", "grace", true),
+    ("password: an application", "robot", true),
+    ("key: unknown user", "zacharias", false),
+    ("key: wrong", "alice", false),
+    ("key: locked user", "dave", false),
+    ("key: user without one", "grace", false),
+];
+
+/// Whoever knocks hears nothing but this.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<String>>>);
+
+impl Heard {
+    fn note(&self, what: String) {
+        self.0.lock().unwrap().push(what);
+    }
+}
+
+impl client::Handler for Heard {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, _: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
+        Ok(true)
+    }
+
+    async fn auth_banner(
+        &mut self,
+        banner: &str,
+        _: &mut client::Session,
+    ) -> Result<(), russh::Error> {
+        self.note(format!("banner: {banner}"));
+        Ok(())
+    }
+
+    async fn disconnected(
+        &mut self,
+        reason: client::DisconnectReason<russh::Error>,
+    ) -> Result<(), russh::Error> {
+        self.note(format!("disconnected: {reason:?}"));
+        Ok(())
+    }
+}
+
+fn nobodys_key() -> PrivateKeyWithHashAlg {
+    let key = russh::keys::ssh_key::private::Ed25519Keypair::from_seed(&[7; 32]);
+    PrivateKeyWithHashAlg::new(Arc::new(PrivateKey::from(key)), None)
+}
+
+/// One try; how it was answered, in words.
+async fn knock(
+    client: &mut client::Handle<impl client::Handler>,
+    user: &str,
+    password: bool,
+) -> String {
+    let answer = if password {
+        client.authenticate_password(user, "no").await
+    } else {
+        client.authenticate_publickey(user, nobodys_key()).await
+    };
+    format!("{answer:?}")
+}
+
+/// Tries until the gateway has had enough: everything it says meanwhile.
+async fn knock_on(port: u16, from: Ipv4Addr, user: &str, password: bool) -> Vec<String> {
+    let heard = Heard::default();
+    let mut client = client_from(port, from, heard.clone()).await;
+    for _ in 0..12 {
+        let answer = knock(&mut client, user, password).await;
+        // A lost connection is a failure that names no methods.
+        let over = !answer.contains("PublicKey");
+        heard.note(answer);
+        if over {
+            break;
+        }
+    }
+    drop(client);
+    let heard = heard.0.lock().unwrap();
+    heard.clone()
+}
+
+/// A gateway that knows a locked user and one who has neither password nor key.
+fn guarded() -> Gateway {
+    let gateway = Gateway::start();
+    let more = gateway.dir().join("grace.yaml");
+    let grace = "users:\n  - { name: grace, scope: acme, first_name: Grace, last_name: Probe, \
+                 email: grace@acme.example, roles: [user] }\n";
+    std::fs::write(&more, grace).unwrap();
+    let apply = ["apply", "-f", more.to_str().unwrap()];
+    run(gateway.cli("bob", &apply), SOON).ok();
+    let lock = ["users", "lock", "dave", "--reason", "test"];
+    run(gateway.cli("bob", &lock), SOON).ok();
+    gateway
 }
 
 #[test]
 fn no_answer_tells_whether_a_user_exists() {
-    let gateway = Gateway::start();
+    let gateway = guarded();
     let port = gateway.ssh_port;
-    run(
-        gateway.cli("bob", &["users", "lock", "dave", "--reason", "test"]),
-        SOON,
-    )
-    .ok();
-    let key = Arc::new(PrivateKey::from(
-        russh::keys::ssh_key::private::Ed25519Keypair::from_seed(&[7; 32]),
-    ));
-    let tries: u32 = std::env::var("TRIES").map_or(12, |n| n.parse().unwrap());
-    let mut table = Vec::new();
-    for method in ["password", "publickey"] {
-        // Taken in turns, so that other load falls on all of them alike.
-        let users = ["alice", "dave", "zacharias"];
-        let mut times = vec![Vec::new(); users.len()];
-        for n in 0..tries {
-            for (user, times) in users.iter().zip(&mut times) {
-                // Each from an address of its own: this is not about back-off.
-                let from = Ipv4Addr::from_bits(0x7f01_0000 + n * 8 + table.len() as u32);
-                let (took, methods) = Client::block(async {
-                    let mut client = client_from(port, from).await;
-                    let start = Instant::now();
-                    let answer = if method == "password" {
-                        client.authenticate_password(*user, "no").await.unwrap()
-                    } else {
-                        let key = PrivateKeyWithHashAlg::new(key.clone(), None);
-                        client.authenticate_publickey(*user, key).await.unwrap()
-                    };
-                    (start.elapsed(), format!("{answer:?}"))
-                });
-                assert!(methods.contains("Failure"), "{user}: {methods}");
-                times.push(took);
+    Client::block(async {
+        let tries = STRANGERS
+            .iter()
+            .enumerate()
+            .map(|(n, (_, user, password))| {
+                knock_on(port, Ipv4Addr::new(127, 0, 3, n as u8 + 1), user, *password)
+            });
+        let heard = futures::future::join_all(tries).await;
+        for password in [true, false] {
+            let of_kind = STRANGERS.iter().zip(&heard);
+            let mut alike = of_kind.filter(|((_, _, with), _)| *with == password);
+            let (_, first) = alike.next().unwrap();
+            // So many tries, each told that others are welcome, and then a word of farewell.
+            let failures = first.iter().filter(|answer| answer.contains("PublicKey"));
+            assert_eq!(failures.clone().count(), 6, "{first:#?}");
+            for answer in failures {
+                assert!(answer.contains("[PublicKey, Password]"), "{answer}");
+            }
+            assert!(
+                first.iter().any(|word| word.contains("Too many")),
+                "{first:#?}"
+            );
+            for ((what, ..), other) in alike {
+                assert_eq!(first, other, "{what}");
             }
         }
-        for (user, times) in users.iter().zip(times) {
-            table.push((method, *user, quartiles(times)));
-        }
-    }
-    println!("{table:#?}");
-    for rows in table.chunks(3) {
-        for row in rows {
-            for other in rows {
-                // Overlap: nobody's fast half is later than another's slow half.
-                assert!(
-                    row.2[0] <= other.2[2] + Duration::from_millis(20),
-                    "{} and {} can be told apart: {table:#?}",
-                    row.1,
-                    other.1
-                );
-            }
-            assert!(row.2[0] >= Duration::from_millis(290), "{table:#?}");
-        }
-    }
+    });
+}
+
+#[test]
+fn no_clock_tells_whether_a_user_exists() {
+    let gateway = guarded();
+    let port = gateway.ssh_port;
+    let rounds: usize = std::env::var("TRIES").map_or(8, |n| n.parse().unwrap());
+    let kinds = STRANGERS.map(|(what, ..)| what);
+    let mut source = 0x7f01_0000;
+    let timings = Timings::take(&kinds, rounds, |kind| {
+        // Each from an address of its own: this is not about back-off.
+        source += 1;
+        let (what, user, password) = STRANGERS[kind];
+        Client::block(async {
+            let mut client = client_from(port, Ipv4Addr::from_bits(source), Anyone).await;
+            let start = Instant::now();
+            let answer = knock(&mut client, user, password).await;
+            assert!(answer.contains("Failure"), "{what}: {answer}");
+            start.elapsed()
+        })
+    });
+    println!("{timings}");
+    timings.assert_alike();
+    assert!(
+        timings.shortest() >= Duration::from_millis(290),
+        "{timings}"
+    );
 }
 
 /// A connection that says these bytes; what it is answered until the gateway closes it.

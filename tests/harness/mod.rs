@@ -12,6 +12,7 @@ mod process;
 mod ssh;
 mod tapes;
 mod target;
+mod timing;
 mod tty;
 mod tunnel;
 mod watcher;
@@ -29,6 +30,7 @@ pub use process::{Daemon, Done, run, run_with_input, signal, tool};
 pub use ssh::Ssh;
 pub use tapes::{entries, recorded_input, recorded_output, tapes};
 pub use target::{ACCOUNT, ACCOUNT_PASSWORD, KEY_ACCOUNT, Target, keygen};
+pub use timing::Timings;
 pub use tty::{Tty, in_terminal};
 pub use tunnel::{
     Tunnel, Wire, connect, echo, exchange, listens, socks, tcp_service, unix_service,

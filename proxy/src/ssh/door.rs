@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use russh::keys::{Algorithm, Certificate, ssh_key};
 use russh::server::{Auth, PublicKeyOffer};
+use russh::{MethodKind, MethodSet};
 use sallyport_domain::algorithm::Negotiated;
 use sallyport_domain::connect_string;
 use sallyport_domain::refusal::Refusal;
@@ -76,7 +77,7 @@ impl Door {
 
     /// She shows nothing.
     pub fn nothing(&mut self, user_name: &str) -> Auth {
-        self.admit_known(user_name).unwrap_or_else(Auth::reject)
+        self.admit_known(user_name).unwrap_or_else(refuse)
     }
 
     fn admit_known(&mut self, user_name: &str) -> Option<Auth> {
@@ -105,7 +106,7 @@ impl Door {
         }
         if *offer.algorithm == (Algorithm::Rsa { hash: None }) {
             // Signatures with SHA-1 prove nothing.
-            return Auth::reject();
+            return refuse();
         }
         let found = match offer.certificate {
             Some(certificate) => match self.judge(user_name, certificate) {
@@ -119,7 +120,7 @@ impl Door {
         };
         match found {
             Ok(Some(_)) => Auth::Accept,
-            Ok(None) => Auth::reject(),
+            Ok(None) => refuse(),
             Err(error) => store_failed(&error),
         }
     }
@@ -145,7 +146,7 @@ impl Door {
             }
             Err(why) => {
                 self.certificate_refused(user_name, certificate, &why);
-                Auth::reject()
+                refuse()
             }
         }
     }
@@ -213,7 +214,7 @@ impl Door {
                 self.node.backoff.failed(self.peer.ip(), user_of(user_name));
                 let text = "unknown user, or wrong password or key".to_owned();
                 self.refused(user_name, method, "bad_credentials", text);
-                Auth::reject()
+                refuse()
             }
             Err(error) => store_failed(&error),
         }
@@ -257,7 +258,21 @@ impl Door {
     }
 }
 
+/// No, and whoever mistyped may try again: without the list a method that failed is not offered
+/// any more.
+fn refuse() -> Auth {
+    Auth::Reject {
+        proceed_with_methods: Some(methods()),
+        partial_success: false,
+    }
+}
+
+/// How somebody may prove who she is.
+pub fn methods() -> MethodSet {
+    MethodSet::from(&[MethodKind::PublicKey, MethodKind::Password][..])
+}
+
 fn store_failed(error: &StoreError) -> Auth {
     tracing::error!(%error, "cannot authenticate: the database does not answer");
-    Auth::reject()
+    refuse()
 }

@@ -38,6 +38,7 @@ mod target;
 mod terminal;
 mod wind_up;
 
+pub use door::methods;
 pub use supervise::serve;
 
 /// What ends a leg.
