@@ -285,6 +285,12 @@ impl Gateway {
         start.elapsed()
     }
 
+    /// Are panics part of the case?
+    fn asks_for_faults(&self) -> bool {
+        let asks = |(name, _): &(String, String)| name == "SALLYPORT_FAULT";
+        self.environment.iter().any(asks)
+    }
+
     /// Stops (SIGSTOP) or continues the process.
     pub fn signal(&self, signal: Signal) {
         if let Some(daemon) = self.daemon().as_ref() {
@@ -425,6 +431,30 @@ impl Gateway {
         (of("connections"), of("rest"))
     }
 
+    /// Sockets of SSH connections it holds, to clients and to the target, however far closed.
+    pub fn ssh_sockets(&self) -> usize {
+        let folder = format!("/proc/{}", self.pid());
+        let held: Vec<String> = fs::read_dir(format!("{folder}/fd"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|fd| fs::read_link(fd.path()).ok())
+            .map(|to| to.display().to_string())
+            .collect();
+        let table = fs::read_to_string(format!("{folder}/net/tcp")).unwrap_or_default();
+        let ours = |row: &&str| {
+            // sl, local address, remote address, state, …, inode: the tenth.
+            let fields: Vec<&str> = row.split_whitespace().collect();
+            let port = |address: &str| u16::from_str_radix(&address[9..], 16).ok();
+            let listens = fields[3] == "0A";
+            !listens
+                && (port(fields[1]) == Some(self.ssh_port)
+                    || port(fields[2]) == Some(self.target.port()))
+                && held.contains(&format!("socket:[{}]", fields[9]))
+        };
+        table.lines().skip(1).filter(ours).count()
+    }
+
     /// CPU time used so far, in seconds.
     pub fn cpu_seconds(&self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
@@ -455,7 +485,7 @@ impl Drop for Gateway {
             for line in &lines[lines.len().saturating_sub(40)..] {
                 eprintln!("{line}");
             }
-        } else {
+        } else if !self.asks_for_faults() {
             // A panic ends one session and no other, but it is a mistake all the same.
             assert!(
                 !log.contains("panicked"),
