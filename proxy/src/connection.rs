@@ -116,12 +116,12 @@ impl Connection {
             .await;
     }
 
-    /// Somebody typed. Cheap: the driver looks once a second.
+    /// The user's side sent something. Cheap: the driver looks once a second.
     pub fn touch(&self) {
         self.typed.store(true, Ordering::Relaxed);
     }
 
-    /// Did somebody type since the last call?
+    /// Did it send something since the last call?
     pub fn was_touched(&self) -> bool {
         self.typed.swap(false, Ordering::Relaxed)
     }

@@ -22,6 +22,7 @@ mod orders;
 mod origin;
 mod recording;
 mod recovery;
+mod shield;
 mod ssh;
 mod wire;
 

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use sallyport_tests::harness::{
-    Api, Gateway, Target, Tunnel, connect, echo, exchange, free_port, run, run_with_input, socks,
-    tcp_service, unix_service, wait_until,
+    Api, Gateway, HostSpec, Target, Tunnel, connect, echo, exchange, free_port, run,
+    run_with_input, socks, tcp_service, unix_service, wait_until,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -439,13 +439,42 @@ fn a_client_that_leaves_takes_its_forwards_along() {
     socket.read_exact(&mut [0; 5]).unwrap();
     let admin = gateway.api("bob");
     gateway.session_with(&admin, "reach", "Logged In");
-    let files = gateway.open_files();
+    assert_eq!(gateway.ssh_sockets(), 2, "the client's and the target's");
     tunnel.process().signal(Signal::INT);
     tunnel.process().wait(SOON).expect("ssh ends");
     // Whoever ends `ssh -N` has left, with whatever was still open in it.
     gateway.session_with(&admin, "reach", "Completed");
     wait_events(&gateway, &admin, "reach", "forward.closed", 1);
     wait_until("its sockets are closed", SOON, || {
-        gateway.open_files() < files
+        gateway.ssh_sockets() == 0
     });
+}
+
+#[test]
+fn opening_forwards_keeps_no_session_alive_but_sending_does() {
+    let target = Target::shared();
+    let host = HostSpec::new("idlereach", target.port());
+    let host = host.activities(&["reaching"]).profiles(&["idle"]);
+    let gateway = Gateway::builder().host(host).start();
+    let (service, local) = (tcp_service(echo), free_port());
+    let forward = format!("{local}:127.0.0.1:{service}");
+    let ssh = gateway.ssh("alice+idlereach");
+    let mut tunnel = Tunnel::listening(&ssh, &["-L", &forward], local);
+    // The idle limit is 3 s. A user who works through a tunnel is not idle.
+    let mut socket = connect(local);
+    for _ in 0..6 {
+        thread::sleep(Duration::from_secs(1));
+        socket.write_all(b"hello").unwrap();
+        socket.read_exact(&mut [0; 5]).unwrap();
+    }
+    // Programs open connections for as long as they run, and say nothing on them.
+    let (quiet, mut open) = (Instant::now(), Vec::new());
+    while tunnel.process().alive() {
+        assert!(quiet.elapsed() < SOON, "connections alone keep the session");
+        thread::sleep(Duration::from_millis(200));
+        open.extend(std::net::TcpStream::connect(("127.0.0.1", local)));
+    }
+    assert!(quiet.elapsed() > Duration::from_millis(2500) && open.len() > 5);
+    let ended = gateway.session_with(&gateway.api("bob"), "idlereach", "Completed");
+    assert_eq!(text(&ended, "close_code"), "idle");
 }

@@ -8,6 +8,7 @@ mod command_line;
 mod conformance;
 mod control;
 mod crashes;
+mod faults;
 mod files;
 mod flow;
 mod forwards;

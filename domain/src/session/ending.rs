@@ -179,7 +179,12 @@ impl Session {
                 reason: reason.clone(),
             });
         }
+        let broken = reason == CloseReason::InternalError;
         self.left(now, connection, reason, out);
+        if broken {
+            // Nobody knows what else of it is broken.
+            self.end_if_live(CloseReason::InternalError, out);
+        }
     }
 
     /// What the loss of a connection means. One that never was joined to the target counts as

@@ -57,6 +57,8 @@ pub enum Input {
         /// What changed.
         what: String,
     },
+    /// Whoever carries out the session's actions broke.
+    InternalError,
     /// The node shuts down in order.
     Drain,
     /// A time the session asked to be woken at has come.

@@ -182,6 +182,7 @@ impl Session {
                 self.end_if_live(CloseReason::RecordingFailed { error }, out);
             }
             Input::PolicyRevoked { what } => self.end_if_live(CloseReason::Policy { what }, out),
+            Input::InternalError => self.end_if_live(CloseReason::InternalError, out),
             Input::Drain => self.drain(out),
             Input::Tick => self.tick(now, out),
             Input::TornDown => self.torn_down(now, out),
@@ -322,6 +323,7 @@ fn reports_the_past(input: &Input) -> bool {
         | Input::Command { .. }
         | Input::RecordingFailed { .. }
         | Input::PolicyRevoked { .. }
+        | Input::InternalError
         | Input::Drain
         | Input::Tick => false,
     }

@@ -39,6 +39,7 @@
 //! | pre-session actions failed | ConnectFailed | Failed |
 //! | the target could not be brought up (made by connecting) | ConnectFailed | Failed |
 //! | it cannot be recorded | RecordingFailed | Failed |
+//! | the gateway broke while it held it | InternalError | Failed |
 //! | its node is gone (made by connecting) | NodeLost | Failed |
 //!
 //! Time: a locked session's deadline keeps running, its idle time does not. Idle time runs only

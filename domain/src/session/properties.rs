@@ -79,6 +79,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Input(Input::ExtendKey { user: "alice".into() })),
         1 => Just(Step::Input(Input::RecordingFailed { error: String::new() })),
         1 => Just(Step::Input(Input::PolicyRevoked { what: String::new() })),
+        1 => Just(Step::Input(Input::InternalError)),
         1 => Just(Step::Input(Input::Drain)),
         10 => Just(Step::Input(Input::Tick)),
         4 => Just(Step::Input(Input::TornDown)),

@@ -418,6 +418,11 @@ fn what_ends_a_session_made_by_connecting_is_its_reason() {
             },
             Status::Canceled,
         ),
+        (
+            Input::InternalError,
+            CloseReason::InternalError,
+            Status::Failed,
+        ),
         (Input::Drain, CloseReason::Drain, Status::Canceled),
         (
             Input::ConnectFailed {
@@ -511,6 +516,7 @@ fn recording_and_policy_end_a_session_made_through_the_api_too() {
             },
             Status::Canceled,
         ),
+        (Input::InternalError, Status::Failed),
     ] {
         let mut session = logged_in(Origin::Api, terms());
         let actions = session.handle(at(20), input);
@@ -523,6 +529,33 @@ fn recording_and_policy_end_a_session_made_through_the_api_too() {
         session.handle(at(22), Input::TornDown);
         assert_eq!(session.status(), status);
     }
+}
+
+#[test]
+fn a_connection_that_broke_in_our_hands_ends_its_session_and_what_else_is_in_it() {
+    let mut session = logged_in(Origin::Api, terms());
+    session.handle(
+        at(12),
+        Input::Connected {
+            connection: connection(2),
+        },
+    );
+    let actions = session.handle(
+        at(20),
+        Input::Disconnected {
+            connection: connection(1),
+            cause: DisconnectCause::Cut(CloseReason::InternalError),
+        },
+    );
+    let cut = |action: &Action| match action {
+        Action::Cut { connections, .. } => connections.clone(),
+        _ => Vec::new(),
+    };
+    let cut: Vec<_> = actions.iter().flat_map(cut).collect();
+    assert_eq!(cut, [connection(2)]);
+    gone(&mut session, 21, 2, DisconnectCause::Client);
+    session.handle(at(22), Input::TornDown);
+    assert_final(&session, Status::Failed, &CloseReason::InternalError);
 }
 
 #[test]

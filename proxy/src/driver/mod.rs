@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sallyport_domain::close::CloseReason;
 use sallyport_domain::command::{ConnectionEffect, Outcome};
 use sallyport_domain::declared::Protocol;
 use sallyport_domain::event::Event;
@@ -30,6 +31,7 @@ use crate::backlog::Waiting;
 use crate::clock;
 use crate::connection::Connection;
 use crate::ledger::{Entry, Ledger};
+use crate::shield::{fault, shielded};
 
 /// Mail that may wait.
 const MAILBOX: usize = 64;
@@ -71,7 +73,7 @@ pub struct Subject {
 pub fn start(store: Store, start: Start, done: impl FnOnce() + Send + 'static) -> DriverHandle {
     let (sender, mailbox) = mpsc::channel(MAILBOX);
     let handle = DriverHandle::new(sender, start.arrivals.clone());
-    let driver = Driver {
+    let mut driver = Driver {
         ledger: Ledger::start(store.clone(), start.session.id()),
         store,
         session: start.session,
@@ -89,7 +91,12 @@ pub fn start(store: Store, start: Start, done: impl FnOnce() + Send + 'static) -
         source: None,
     };
     tokio::spawn(async move {
-        driver.run(mailbox, start.actions, start.first).await;
+        let run = driver.run(mailbox, start.actions, start.first);
+        if shielded("the driver of a session", run).await.is_none() {
+            // Without a driver nobody enforces a deadline. In the store it ends at the next start.
+            driver.cut_all(&CloseReason::InternalError);
+        }
+        driver.ledger.close().await;
         done();
     });
     handle
@@ -129,7 +136,7 @@ struct PendingCut {
 
 impl Driver {
     async fn run(
-        mut self,
+        &mut self,
         mut mailbox: mpsc::Receiver<Mail>,
         actions: Vec<Action>,
         first: Option<Input>,
@@ -145,13 +152,11 @@ impl Driver {
             // In this order: who has arrived has said so first.
             || !mailbox.is_empty()
         {
-            tokio::select! {
-                mail = mailbox.recv() => match mail {
-                    Some(mail) => self.handle(mail).await,
-                    None => break,
-                },
-                () = self.arrivals.fewer() => {}
-                () = tokio::time::sleep(self.nap()) => self.look_around().await,
+            let turn = shielded("a driver's turn", self.turn(&mut mailbox));
+            match turn.await {
+                Some(true) => {}
+                Some(false) => break,
+                None => self.broken().await,
             }
         }
         // A command that was on its way when the session ended still gets its answer.
@@ -159,7 +164,33 @@ impl Driver {
         while let Some(mail) = mailbox.recv().await {
             self.handle(mail).await;
         }
-        self.ledger.close().await;
+    }
+
+    /// One thing that happens; false if nobody can send it anything any more.
+    async fn turn(&mut self, mailbox: &mut mpsc::Receiver<Mail>) -> bool {
+        tokio::select! {
+            mail = mailbox.recv() => match mail {
+                Some(mail) => self.handle(mail).await,
+                None => return false,
+            },
+            () = self.arrivals.fewer() => {}
+            () = tokio::time::sleep(self.nap()) => self.look_around().await,
+        }
+        true
+    }
+
+    /// A mistake of ours: what is left of this session is ended, so that nobody goes on in it
+    /// unwatched. Another mistake on the way there ends the driver as well.
+    async fn broken(&mut self) {
+        self.wake_at = None;
+        self.cut_all(&CloseReason::InternalError);
+        self.feed(Input::InternalError).await;
+    }
+
+    fn cut_all(&self, reason: &CloseReason) {
+        for connection in self.connections.values() {
+            connection.cut(reason.clone());
+        }
     }
 
     fn nap(&self) -> Duration {
@@ -230,7 +261,10 @@ impl Driver {
                     self.note(event);
                 }
             }
-            Mail::Logged(event) => self.note(event),
+            Mail::Logged(event) => {
+                fault("driver", || format!("{event:?}"));
+                self.note(event);
+            }
             Mail::LoggedAll(events, waiting) => self.note_all(events, waiting),
             Mail::Write(entry) => self.ledger.add(entry),
             Mail::Command { id, command, by } => {

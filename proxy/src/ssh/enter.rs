@@ -19,6 +19,7 @@ use super::target::TargetLeg;
 use crate::connection::Connection;
 use crate::driver::Mail;
 use crate::node::Node;
+use crate::shield::{fault, shielded};
 
 /// A client joined to its target.
 #[derive(Clone)]
@@ -37,10 +38,18 @@ pub async fn enter(
     cut: CancellationToken,
 ) -> Result<Joined, Refusal> {
     let asked_for = wish.iter().map(|wish| wish.host.clone()).collect();
-    let entered = match authorise(node, guest, wish).await {
-        Ok(granted) => join(node, guest, &granted, cut).await,
-        Err(refusal) => Err((refusal, None)),
+    let letting_in = async {
+        let granted = authorise(node, guest, wish).await;
+        join(
+            node,
+            guest,
+            &granted.map_err(|refusal| (refusal, None))?,
+            cut,
+        )
+        .await
     };
+    let entered = shielded("letting a client in", letting_in).await;
+    let entered = entered.unwrap_or(Err((Refusal::StoreUnavailable, None)));
     let (outcome, code, text, session) = match &entered {
         Ok(joined) => (
             LoginOutcome::Accepted,
@@ -104,7 +113,12 @@ async fn join(
         arrival: _arrival,
     } = session.map_err(|refusal| (refusal, None))?;
     let id = ConnectionId::from(Uuid::now_v7());
-    match bring_up(node, guest, permit, session, id, reached, &driver).await {
+    let coming_up = async {
+        fault("entering", || granted.notes.clone().unwrap_or_default());
+        bring_up(node, guest, permit, session, id, reached, &driver).await
+    };
+    let up = shielded("bringing a connection up", coming_up).await;
+    match up.unwrap_or_else(|| Err(Refusal::StoreUnavailable.into())) {
         Ok(joined) => {
             let (source_ip, client) = (guest.source_ip.clone(), guest.client.clone());
             let taken = driver.send(Mail::Connected {

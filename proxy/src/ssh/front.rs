@@ -23,6 +23,7 @@ use super::jump::{self, Known};
 use super::shared::Shared;
 use super::{LegError, algorithms};
 use crate::node::Node;
+use crate::shield::fault;
 
 /// Channels a client may have open at once; OpenSSH's own servers allow 10 sessions.
 const MAX_CHANNELS: usize = 1000;
@@ -61,6 +62,7 @@ impl Front {
     }
 
     fn push_data(&self, id: ChannelId, stream: Stream, data: &Bytes) -> Result<(), LegError> {
+        fault("client-leg", || data);
         if let Some(inbox) = self.shared.inboxes.get(id) {
             inbox.push_data(stream, data)?;
         }

@@ -11,6 +11,7 @@ use super::bulk::BulkStream;
 use super::channel::{Asked, Channel, ChannelEnd};
 use super::inbox::{Item, Request, Start, Stream};
 use super::refused;
+use crate::shield::fault;
 
 /// Ctrl+X, while an extension is offered.
 const EXTEND_KEY: &[u8] = &[0x18];
@@ -64,6 +65,9 @@ impl Channel {
                 }
                 item = self.client.inbox.recv() => item,
             };
+            if let Some(Item::Data(_, data)) = &item {
+                fault("channel", || data);
+            }
             match item {
                 Some(Item::Data(_, data)) if self.is_terminal() => self.typed(data).await?,
                 Some(Item::Data(_, data)) => self.data_in(bulk, data).await?,
@@ -133,6 +137,7 @@ impl Channel {
 
     /// Input of a channel without a terminal: read, if it carries files.
     async fn data_in(&self, bulk: &mut BulkStream, data: Bytes) -> Result<(), ChannelEnd> {
+        self.connection.touch();
         let unread = match self.reading() {
             Some(files) => self.files_in(files, data).await?,
             None => Some(data),

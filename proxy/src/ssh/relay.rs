@@ -1,8 +1,5 @@
 //! A channel of a client that is joined to its target: the target opens one too, and the two are relayed.
 
-use std::panic::AssertUnwindSafe;
-
-use futures::FutureExt;
 use sallyport_domain::close::CloseReason;
 use sallyport_domain::event::Event;
 use sallyport_domain::refusal::Refusal;
@@ -11,16 +8,13 @@ use tokio_util::sync::CancellationToken;
 use super::channel::{Channel, ClientEnd, TargetEnd};
 use super::enter::Joined;
 use super::refused;
+use crate::shield::shielded;
 
 /// Relays a channel; a panic in it ends its connection and no other (law 7).
 pub async fn relay(joined: Joined, number: u32, client: ClientEnd, cut: &CancellationToken) {
     let connection = joined.connection.clone();
-    if AssertUnwindSafe(relay_channel(joined, number, client, cut))
-        .catch_unwind()
-        .await
-        .is_err()
-    {
-        tracing::error!(connection = %connection.id, channel = number, "a channel panicked; its connection is cut");
+    let relayed = relay_channel(joined, number, client, cut);
+    if shielded("a channel", relayed).await.is_none() {
         connection.cut(CloseReason::InternalError);
     }
 }

@@ -25,6 +25,7 @@ use super::refused;
 use super::relay::relay;
 use super::wind_up::wind_up;
 use crate::node::Node;
+use crate::shield::shielded;
 
 /// How long a client that was refused, or whose target is gone, may stay.
 pub const LINGER: Duration = Duration::from_secs(5);
@@ -194,20 +195,30 @@ impl Shared {
     pub(super) fn open_channel(self: &Arc<Self>, number: u32, client: ClientEnd) {
         let shared = self.clone();
         self.channels.spawn(async move {
-            let entering = match shared.known().await {
-                Standing::Entering(entering) => entering,
-                Standing::Lobby(lobby) => {
-                    return reception::receive(&shared, &lobby, number, client).await;
-                }
-                Standing::Outside => return,
-            };
-            match (entering.await, shared.lobby()) {
-                (Ok(joined), _) => relay(joined, number, client, &shared.cut).await,
-                // Another channel chose, and was refused: this one may choose as well.
-                (Err(_), Some(lobby)) => reception::receive(&shared, &lobby, number, client).await,
-                (Err(refusal), None) => shared.show_out(client, &refusal).await,
+            let going = shared.attend_to(number, client);
+            if shielded("a channel's way to its target", going)
+                .await
+                .is_none()
+            {
+                shared.cut.cancel();
             }
         });
+    }
+
+    async fn attend_to(self: &Arc<Self>, number: u32, client: ClientEnd) {
+        let entering = match self.known().await {
+            Standing::Entering(entering) => entering,
+            Standing::Lobby(lobby) => {
+                return reception::receive(self, &lobby, number, client).await;
+            }
+            Standing::Outside => return,
+        };
+        match (entering.await, self.lobby()) {
+            (Ok(joined), _) => relay(joined, number, client, &self.cut).await,
+            // Another channel chose, and was refused: this one may choose as well.
+            (Err(_), Some(lobby)) => reception::receive(self, &lobby, number, client).await,
+            (Err(refusal), None) => self.show_out(client, &refusal).await,
+        }
     }
 
     /// Tells somebody who was refused why; nothing else is to be had here.

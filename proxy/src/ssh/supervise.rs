@@ -4,11 +4,9 @@
 //! sockets closed, pumps done, tape finished, driver told. Nothing is left behind.
 
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
 use russh::{Disconnect, server};
 use sallyport_domain::close::CloseReason;
 use sallyport_domain::session::DisconnectCause;
@@ -27,6 +25,7 @@ use crate::connection::Connection;
 use crate::node::Node;
 use crate::notice;
 use crate::origin::origin;
+use crate::shield::shielded;
 use crate::wire::{Pace, Wire};
 
 /// How long a client has to take its farewell before its socket is reset.
@@ -118,13 +117,9 @@ pub async fn attend<S>(
     match entered {
         Some(Ok(joined)) => {
             // Whatever breaks in here, the driver must hear that the connection is over.
-            let accompanied = AssertUnwindSafe(accompany(&shared, &joined, leg, handle, &pace))
-                .catch_unwind()
-                .await;
-            let cause = accompanied.unwrap_or_else(|_| {
-                tracing::error!(connection = %joined.connection.id, "the supervisor of a connection panicked");
-                DisconnectCause::Cut(CloseReason::InternalError)
-            });
+            let accompanied = accompany(&shared, &joined, leg, handle, &pace);
+            let cause = shielded("the supervisor of a connection", accompanied).await;
+            let cause = cause.unwrap_or(DisconnectCause::Cut(CloseReason::InternalError));
             wind_up(&shared, joined, cause).await;
         }
         // Her channel tells her why; a client that opens none is shown out.
@@ -159,7 +154,9 @@ async fn accompany(
 ) -> DisconnectCause {
     let Joined { connection, target } = joined;
     let attended = forward::attend(shared.clone(), joined.clone(), handle.clone());
-    shared.channels.spawn(attended);
+    shared
+        .channels
+        .spawn(forward::contained(connection.clone(), attended));
     tokio::select! {
         result = &mut leg => client_left(shared, &result),
         reason = connection.cut_requested() => {
@@ -168,6 +165,12 @@ async fn accompany(
             DisconnectCause::Cut(reason)
         }
         () = target.gone() => {
+            if target.has_panicked() {
+                tracing::error!("a target's leg panicked; its session is ended");
+                shared.note_cut();
+                say_farewell(connection, &handle, &mut leg, &CloseReason::InternalError, pace).await;
+                return DisconnectCause::Cut(CloseReason::InternalError);
+            }
             if shared.cut.is_cancelled() {
                 // Both sockets were cut at once, because what this ran inside is gone.
                 let result = (&mut leg).await;
@@ -195,6 +198,10 @@ fn farewell_of_target() -> String {
 }
 
 fn client_left(shared: &Shared, result: &Result<(), LegError>) -> DisconnectCause {
+    if let Err(LegError::Ssh(russh::Error::Join(_))) = result {
+        tracing::error!("a client's leg panicked; its session is ended");
+        return DisconnectCause::Cut(CloseReason::InternalError);
+    }
     if let Err(error) = result {
         tracing::debug!(%error, "the client's leg broke");
     }

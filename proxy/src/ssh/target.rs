@@ -1,5 +1,6 @@
 //! The target leg: dialling, host key, credential, and what the target sends.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use super::host_keys::{KeyCheck, Verdict};
 use super::inbox::{Inbox, Item, Stream};
 use super::inboxes::Inboxes;
 use super::{LegError, algorithms};
+use crate::shield::fault;
 
 /// Channels that the target opened and nobody has looked at yet.
 const OPENS: usize = 64;
@@ -34,6 +36,7 @@ pub struct TargetLeg {
 pub struct LegEnds {
     inboxes: Arc<Inboxes>,
     gone: CancellationToken,
+    panicked: Arc<AtomicBool>,
     /// To places where the target listens. These wait while it is asked to listen.
     forwarded: mpsc::Sender<TargetOpen>,
     /// Everything else.
@@ -57,6 +60,7 @@ impl Default for LegEnds {
         Self {
             inboxes: Arc::default(),
             gone: CancellationToken::new(),
+            panicked: Arc::default(),
             forwarded: to_forwarded,
             others: to_others,
             opens: Arc::new(Mutex::new(Some(Opens { forwarded, others }))),
@@ -166,6 +170,11 @@ impl TargetLeg {
         self.ends.gone.cancelled().await;
     }
 
+    /// Is it gone because its loop panicked?
+    pub fn has_panicked(&self) -> bool {
+        self.ends.panicked.load(Ordering::Relaxed)
+    }
+
     /// Says goodbye; does not wait for an answer.
     pub async fn disconnect(&self) {
         let _ = self
@@ -232,6 +241,7 @@ impl TargetHandler {
     }
 
     fn put_data(&self, id: ChannelId, stream: Stream, data: &Bytes) -> Result<(), LegError> {
+        fault("target-leg", || data);
         if let Some(inbox) = self.ends.inboxes.get(id) {
             inbox.push_data(stream, data)?;
         }
@@ -242,6 +252,8 @@ impl TargetHandler {
 impl Drop for TargetHandler {
     fn drop(&mut self) {
         // Dropped with the leg's loop, however that ended.
+        let panicked = std::thread::panicking();
+        self.ends.panicked.store(panicked, Ordering::Relaxed);
         self.ends.gone.cancel();
         self.ends.inboxes.close_all();
     }

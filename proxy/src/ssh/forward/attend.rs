@@ -149,7 +149,6 @@ impl Attendant {
     async fn listen(&self, at: Option<Endpoint>, reply: GlobalReply) -> Result<(), RecordingLost> {
         let Some(at) = at else { return Ok(()) };
         let (connection, target) = (self.connection(), &self.joined.target);
-        connection.touch();
         let allowed = locked(connection)
             .and_then(|()| connection.permit().may_listen(&at))
             .and_then(|listening| match target.expected.listening().len() {

@@ -20,7 +20,7 @@ use sallyport_domain::right::Right;
 
 pub use attend::{Ask, Desk, attend};
 pub use expected::{Expected, Opened, Service, TargetOpen};
-pub use open::{Wanted, prohibited, reach};
+pub use open::{Wanted, contained, prohibited, reach};
 pub use request::Handed;
 
 use crate::connection::Connection;
@@ -63,6 +63,15 @@ impl Route {
         match self.kind {
             ForwardKind::Local | ForwardKind::Remote => true,
             ForwardKind::Agent | ForwardKind::X11 => false,
+        }
+    }
+
+    /// Do its bytes from the client come from the user's side of their own accord? What serves the
+    /// target, her agent or what stands behind `-R`, speaks because the target asked it to.
+    fn is_hers(&self) -> bool {
+        match self.kind {
+            ForwardKind::Local | ForwardKind::X11 => true,
+            ForwardKind::Remote | ForwardKind::Agent => false,
         }
     }
 

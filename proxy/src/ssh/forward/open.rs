@@ -1,6 +1,5 @@
 //! One connection inside a forward: asked for on one leg, opened on the other.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -16,6 +15,7 @@ use super::pump::Forward;
 use super::{Claim, Route, address, locked, words};
 use crate::connection::Connection;
 use crate::recording::RecordingLost;
+use crate::shield::shielded;
 use crate::ssh::channel::{ChannelEnd, ClientEnd, TargetEnd};
 use crate::ssh::enter::Joined;
 use crate::ssh::shared::Shared;
@@ -107,11 +107,15 @@ fn told(code: u32, reason: &str) -> ChannelOpenFailure {
 }
 
 /// A panic in a forward ends its connection and no other (law 7).
-async fn shielded(connection: Arc<Connection>, forward: impl Future<Output = ()>) {
-    if AssertUnwindSafe(forward).catch_unwind().await.is_err() {
-        tracing::error!(connection = %connection.id, "a forward panicked; its connection is cut");
-        connection.cut(CloseReason::InternalError);
-    }
+pub fn contained(
+    connection: Arc<Connection>,
+    forward: impl Future<Output = ()>,
+) -> impl Future<Output = ()> {
+    shielded("a forward", forward).map(move |done| {
+        if done.is_none() {
+            connection.cut(CloseReason::InternalError);
+        }
+    })
 }
 
 /// The client wants to reach something behind the target.
@@ -132,7 +136,6 @@ pub async fn reach(
             to: words(&endpoint.to_string()),
             claim: Claim::Open(endpoint),
         };
-        joined.connection.touch();
         match reach_target(&shared, &joined, &wanted, route.clone(), client).await {
             Ok(forward) => {
                 reply.accept().await;
@@ -144,7 +147,7 @@ pub async fn reach(
             }
         }
     };
-    shielded(connection, reaching).await;
+    contained(connection, reaching).await;
 }
 
 async fn reach_target(
@@ -222,7 +225,7 @@ pub(super) async fn come_back(
             }
         }
     };
-    shielded(connection, coming).await;
+    contained(connection, coming).await;
 }
 
 async fn reach_client(

@@ -13,6 +13,7 @@ use super::Route;
 use super::sniff::{Protocol, Sniffer};
 use crate::connection::Connection;
 use crate::gate::Inside;
+use crate::shield::fault;
 use crate::ssh::algorithms::PACKET;
 use crate::ssh::bulk::BulkStream;
 use crate::ssh::channel::{ChannelEnd, ClientEnd, TargetEnd};
@@ -201,7 +202,13 @@ impl Forward {
                 item = way.inbox.recv() => item,
             };
             match item {
-                Some(Item::Data(Stream::Main, data)) => self.pass(way, data).await?,
+                Some(Item::Data(Stream::Main, data)) => {
+                    fault("forward", || &data);
+                    if from_client && self.route.is_hers() {
+                        self.connection.touch();
+                    }
+                    self.pass(way, data).await?;
+                }
                 // Not part of any forward: dropped, as OpenSSH does.
                 Some(Item::Data(Stream::Stderr, data)) => (way.release)(data.len()),
                 Some(Item::Eof) => self.pass_eof(way, from_client).await?,
