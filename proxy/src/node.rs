@@ -210,7 +210,7 @@ pub fn server_config(config: &ProxyConfig, keys: Vec<PrivateKey>) -> server::Con
         auth_rejection_time: REJECTION_TIME,
         auth_rejection_time_initial: Some(Duration::ZERO),
         max_auth_attempts: 6,
-        window_size: algorithms::WINDOW,
+        window_size: ssh::FIRST_WINDOW,
         window_release: russh::WindowRelease::OnConsumption,
         close_by_application: true,
         maximum_packet_size: algorithms::PACKET,

@@ -1,13 +1,16 @@
 //! Locked means frozen: nothing typed gets through, nothing shown comes through, nothing is lost.
 
 use std::fs;
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use russh::keys::PublicKeyOrCertificate;
 use russh::{ChannelId, WindowRelease, client};
-use sallyport_tests::harness::{Api, Client, Daemon, Gateway, passwords, run, wait_until};
+use sallyport_tests::harness::{
+    Api, Client, Daemon, Gateway, passwords, run, tcp_service, wait_until,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -319,46 +322,80 @@ impl client::Handler for Got {
     }
 }
 
+/// What a slow reader reads.
+enum Slow {
+    Command,
+    Forward(u16),
+}
+
+impl Slow {
+    async fn open(self, client: &client::Handle<Got>) -> ChannelId {
+        match self {
+            Self::Command => {
+                let channel = client.channel_open_session().await.unwrap();
+                let id = channel.id();
+                let (_, write) = channel.split();
+                write.exec(true, "head -c 5000000 /dev/zero").await.unwrap();
+                id
+            }
+            Self::Forward(port) => {
+                let channel = client
+                    .channel_open_direct_tcpip("127.0.0.1", port.into(), "127.0.0.1", 1)
+                    .await
+                    .unwrap();
+                channel.id()
+            }
+        }
+    }
+}
+
 #[test]
 fn what_waits_for_a_slow_reader_stays_where_it_is() {
-    const WINDOW: u32 = 10_000;
     let gateway = Gateway::start();
-    let admin = gateway.api("bob");
-    Client::block(async {
-        // A client that opens its window by hand.
-        let got = Got::default();
-        let config = Arc::new(client::Config {
-            window_size: WINDOW,
-            window_release: WindowRelease::OnConsumption,
-            ..client::Config::default()
-        });
-        let mut handle = client::connect(config, ("127.0.0.1", gateway.ssh_port), got.clone())
-            .await
-            .unwrap();
-        let answer = handle
-            .authenticate_password("alice+web", passwords("alice"))
-            .await
-            .unwrap();
-        assert!(answer.success());
-        let channel = handle.channel_open_session().await.unwrap();
-        let id = channel.id();
-        let (_, write) = channel.split();
-        write.exec(true, "head -c 5000000 /dev/zero").await.unwrap();
-        let settled = async || {
-            let mut last = u64::MAX;
-            while last != got.0.load(Ordering::Relaxed) {
-                last = got.0.load(Ordering::Relaxed);
-                tokio::time::sleep(Duration::from_millis(400)).await;
-            }
-            last
-        };
-        while settled().await < u64::from(WINDOW) {}
-        let session = lock(&gateway, &admin, "web");
-        handle.release_window(id, WINDOW);
-        assert_eq!(settled().await, u64::from(WINDOW), "locked, and more came");
-        unlock(&admin, &session);
-        while settled().await < 2 * u64::from(WINDOW) {}
-        handle.release_window(id, WINDOW);
-        while settled().await < 3 * u64::from(WINDOW) {}
+    let service = tcp_service(|mut socket| {
+        let _ = socket.write_all(&[0; 5_000_000]);
     });
+    Client::block(async {
+        stays(&gateway, "web", Slow::Command).await;
+        stays(&gateway, "reach", Slow::Forward(service)).await;
+    });
+}
+
+/// A lock stops what is on its way to a reader where it is, and not at the end of a piece.
+async fn stays(gateway: &Gateway, host: &str, what: Slow) {
+    const WINDOW: u32 = 10_000;
+    let admin = gateway.api("bob");
+    // A client that opens its window by hand.
+    let got = Got::default();
+    let config = Arc::new(client::Config {
+        window_size: WINDOW,
+        window_release: WindowRelease::OnConsumption,
+        ..client::Config::default()
+    });
+    let mut handle = client::connect(config, ("127.0.0.1", gateway.ssh_port), got.clone())
+        .await
+        .unwrap();
+    let answer = handle
+        .authenticate_password(format!("alice+{host}"), passwords("alice"))
+        .await
+        .unwrap();
+    assert!(answer.success());
+    let id = what.open(&handle).await;
+    let settled = async || {
+        let mut last = u64::MAX;
+        while last != got.0.load(Ordering::Relaxed) {
+            last = got.0.load(Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(400)).await;
+        }
+        last
+    };
+    while settled().await < u64::from(WINDOW) {}
+    let session = lock(gateway, &admin, host);
+    handle.release_window(id, WINDOW);
+    let after = settled().await;
+    assert_eq!(after, u64::from(WINDOW), "{host}: locked, and more came");
+    unlock(&admin, &session);
+    while settled().await < 2 * u64::from(WINDOW) {}
+    handle.release_window(id, WINDOW);
+    while settled().await < 3 * u64::from(WINDOW) {}
 }

@@ -211,7 +211,5 @@ pub fn nothing_in_common(host: &str, kind: &AlgorithmKind, offered: &[String]) -
     }
 }
 
-/// The receive window of a channel, in bytes. It bounds what a channel can make us hold.
-pub const WINDOW: u32 = 2 << 20;
 /// The largest packet, in bytes.
 pub const PACKET: u32 = 32 << 10;

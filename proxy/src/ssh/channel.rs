@@ -16,6 +16,7 @@ use super::files::Files;
 use super::forward::Service;
 use super::inbox::Inbox;
 use super::inboxes::Inboxes;
+use super::pass::Passage;
 use super::target::TargetLeg;
 use super::terminal::Terminal;
 use crate::connection::Connection;
@@ -72,6 +73,14 @@ impl ClientEnd {
         }
     }
 
+    /// So many bytes of the client's were handed on, or dropped: it may send as many again.
+    pub fn release(&self, bytes: usize) {
+        let open = self.inbox.consumed(bytes);
+        if open > 0 {
+            self.handle.release_window(self.id, open);
+        }
+    }
+
     /// Answers the oldest request that has no answer yet (RFC 4254 section 5.4). False if that one
     /// was promised: the client has its answer already, and hears no second one.
     pub async fn answer(&self, accepted: bool) -> bool {
@@ -119,6 +128,16 @@ pub struct TargetEnd {
     pub write: ChannelWriteHalf<client::Msg>,
     /// What the target sent.
     pub inbox: Arc<Inbox>,
+}
+
+impl TargetEnd {
+    /// So many bytes of the target's were handed on, or dropped: it may send as many again.
+    pub fn release(&self, bytes: usize) {
+        let open = self.inbox.consumed(bytes);
+        if open > 0 {
+            self.leg.release(self.id, open);
+        }
+    }
 }
 
 /// A request that the target has not answered yet.
@@ -252,6 +271,11 @@ impl Channel {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many requests wait for the target's answer.
+    pub fn unanswered(&self) -> usize {
+        self.asked().len()
+    }
+
     /// A request is on its way to the target.
     pub fn ask(&self, what: Asked) {
         self.asked().push_back(what);
@@ -287,15 +311,14 @@ impl Channel {
 
     /// Waits until the gate is open, and enters; `None` if the channel ends before that.
     pub async fn enter_gate(&self) -> Option<Inside<'_>> {
-        loop {
-            if let Some(inside) = self.connection.gate.enter() {
-                return Some(inside);
-            }
-            tokio::select! {
-                () = self.connection.gate.opened() => {}
-                () = self.closed.cancelled() => return None,
-                () = self.client_closed.cancelled() => return None,
-            }
+        self.passage().enter().await
+    }
+
+    /// How its bytes pass.
+    pub fn passage(&self) -> Passage<'_> {
+        Passage {
+            connection: &self.connection,
+            over: [&self.closed, &self.client_closed],
         }
     }
 

@@ -68,8 +68,10 @@ impl ChannelStream {
     }
 
     fn release(&self, bytes: usize) {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.handle.release_window(self.id, bytes);
+        let open = self.inbox.consumed(bytes);
+        if open > 0 {
+            self.handle.release_window(self.id, open);
+        }
     }
 }
 

@@ -273,7 +273,7 @@ async fn keyboard_interactive(
 
 fn client_config(keepalive: Duration, legacy: &[LegacyAlgorithm]) -> client::Config {
     client::Config {
-        window_size: algorithms::WINDOW,
+        window_size: super::FIRST_WINDOW,
         window_release: russh::WindowRelease::OnConsumption,
         maximum_packet_size: algorithms::PACKET,
         preferred: algorithms::for_targets(legacy),

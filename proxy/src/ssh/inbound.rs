@@ -15,6 +15,8 @@ use crate::shield::fault;
 
 /// Ctrl+X, while an extension is offered.
 const EXTEND_KEY: &[u8] = &[0x18];
+/// Requests that the target may leave unanswered on a channel.
+const MAX_UNANSWERED: usize = 512;
 /// SSH_EXTENDED_DATA_STDERR (RFC 4254 section 5.2).
 pub const STDERR: u32 = 1;
 
@@ -127,11 +129,11 @@ impl Channel {
             self.count_in(bytes);
             // A target that does not read holds the bytes up; a lock discards them.
             let mut data = data;
-            self.pass(&self.target.write, None, &mut data).await?;
+            self.passage()
+                .pass(&self.target.write, None, &mut data)
+                .await?;
         }
-        self.client
-            .handle
-            .release_window(self.client.id, u32::try_from(bytes).unwrap_or(u32::MAX));
+        self.client.release(bytes);
         Ok(())
     }
 
@@ -161,9 +163,7 @@ impl Channel {
     async fn bulk_in(&self, bulk: &mut BulkStream, data: Bytes) -> Result<(), ChannelEnd> {
         let bytes = data.len();
         self.pass_in(bulk, data).await?;
-        self.client
-            .handle
-            .release_window(self.client.id, u32::try_from(bytes).unwrap_or(u32::MAX));
+        self.client.release(bytes);
         Ok(())
     }
 
@@ -174,12 +174,17 @@ impl Channel {
         let behind = self.client.inbox.queued(Stream::Main);
         bulk.write(&self.connection.tape, &data, behind)?;
         self.count_in(data.len());
-        self.pass_bulk(inside, &self.target.write, None, data)
+        self.passage()
+            .pass_bulk(inside, &self.target.write, None, data)
             .await?;
         Ok(())
     }
 
     async fn request(&self, request: Request) -> Result<(), ChannelEnd> {
+        if self.unanswered() >= MAX_UNANSWERED {
+            // The client wants no answers and the target gives none: between the two it would grow.
+            return Err(russh::Error::Disconnect.into());
+        }
         self.connection.touch();
         match request {
             Request::Resize([cols, rows, width, height]) => {

@@ -8,13 +8,14 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use russh::{Pty, Sig};
 use sallyport_domain::right::Right;
 use tokio::sync::Notify;
 
+use super::budget::{Budget, Window};
 use super::forward::Handed;
 use crate::notice::printable;
 
@@ -96,6 +97,39 @@ pub enum Start {
     Subsystem(String),
 }
 
+impl Item {
+    /// About how many bytes it takes to hold it, data aside.
+    fn weight(&self) -> usize {
+        const PLACE: usize = 64;
+        let words = match self {
+            Self::Request(request) => request.weight(),
+            Self::ExitSignal {
+                message, language, ..
+            } => message.len() + language.len(),
+            Self::Data(..) | Self::Eof | Self::Close | Self::Answer(_) | Self::ExitStatus(_) => 0,
+        };
+        PLACE + words
+    }
+}
+
+impl Request {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Pty { term, modes, .. } => term.len() + modes.len() * size_of::<(Pty, u32)>(),
+            Self::Start(Start::Exec(command)) => command.len(),
+            Self::Start(Start::Subsystem(name)) => name.len(),
+            Self::Env(name, value) => name.len() + value.len(),
+            Self::Hand(handed) => handed.weight(),
+            Self::Start(Start::Shell)
+            | Self::Resize(_)
+            | Self::Signal(_)
+            | Self::EndOfWrite
+            | Self::Refused(_)
+            | Self::Unknown => 0,
+        }
+    }
+}
+
 impl Start {
     /// The right it needs.
     pub fn right(&self) -> Right {
@@ -151,6 +185,8 @@ struct Queue {
     main: usize,
     stderr: usize,
     closed: bool,
+    /// Bytes of everything else.
+    beside_data: usize,
     /// Environment variables asked for so far, and their bytes.
     environment: (usize, usize),
 }
@@ -179,9 +215,35 @@ pub struct Inbox {
     queue: Mutex<Queue>,
     filled: Notify,
     forward: AtomicBool,
+    budget: Arc<Budget>,
+    window: Window,
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        let queue = self.queue.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.budget.let_go(queue.beside_data);
+    }
 }
 
 impl Inbox {
+    /// For a channel of the leg whose budget it is.
+    pub fn within(budget: &Arc<Budget>) -> Self {
+        Self {
+            queue: Mutex::default(),
+            filled: Notify::new(),
+            forward: AtomicBool::new(false),
+            budget: budget.clone(),
+            window: Window::new(budget.clone()),
+        }
+    }
+
+    /// So many bytes of data were handed on, or dropped. By how many the sender's window is to be
+    /// opened now.
+    pub fn consumed(&self, bytes: usize) -> u32 {
+        self.window.consumed(bytes)
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         // A panic while it was held cannot leave it half-changed: every change is one call.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
@@ -222,8 +284,13 @@ impl Inbox {
 
     /// Adds anything else. Never waits.
     pub fn push(&self, item: Item) -> Result<(), Overflow> {
+        let weight = item.weight();
         let mut queue = self.queue();
         if queue.items.len() >= MAX_ITEMS {
+            return Err(Overflow);
+        }
+        queue.beside_data += weight;
+        if !self.budget.take_in(weight) {
             return Err(Overflow);
         }
         queue.items.push_back(Slot::Item(item));
@@ -232,10 +299,21 @@ impl Inbox {
         Ok(())
     }
 
+    /// Something that was taken out is kept for later, as long as the channel lives. Is there room?
+    pub fn keep(&self, item: &Item) -> bool {
+        let weight = item.weight();
+        self.queue().beside_data += weight;
+        self.budget.take_in(weight)
+    }
+
     /// Puts back what was taken out, oldest first, before everything else.
     pub fn put_back(&self, items: Vec<Item>) {
         let mut queue = self.queue();
         for item in items.into_iter().rev() {
+            // It has been in here before: nobody is disconnected for it.
+            let weight = item.weight();
+            queue.beside_data += weight;
+            self.budget.take_in(weight);
             queue.items.push_front(Slot::Item(item));
         }
         drop(queue);
@@ -301,7 +379,12 @@ impl Inbox {
                         *queue.bytes(stream) -= bytes.len();
                         return Some(Item::Data(stream, bytes));
                     }
-                    Some(Slot::Item(item)) => return Some(item),
+                    Some(Slot::Item(item)) => {
+                        let weight = item.weight();
+                        queue.beside_data -= weight;
+                        self.budget.let_go(weight);
+                        return Some(item);
+                    }
                     None if queue.closed => return None,
                     None => {}
                 }
@@ -349,6 +432,27 @@ mod tests {
                 .unwrap();
         }
         assert!(inbox.push(Item::Eof).is_err());
+    }
+
+    #[test]
+    fn large_requests_overflow_a_leg_and_not_each_channel() {
+        let budget = Arc::<Budget>::default();
+        let inboxes: Vec<_> = (0..100).map(|_| Inbox::within(&budget)).collect();
+        let command = || Item::Request(Request::Start(Start::Exec(vec![b'x'; 200_000])));
+        let taken = |inboxes: &[Inbox]| {
+            let taken = inboxes
+                .iter()
+                .take_while(|inbox| inbox.push(command()).is_ok());
+            taken.count()
+        };
+        assert_eq!(taken(&inboxes), (4 << 20) / 200_064);
+        // What is dropped or taken out is given back.
+        drop(inboxes);
+        let inbox = Inbox::within(&budget);
+        for _ in 0..1000 {
+            inbox.push(command()).unwrap();
+            assert!(futures::FutureExt::now_or_never(inbox.recv()).is_some());
+        }
     }
 
     #[test]

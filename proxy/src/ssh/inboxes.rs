@@ -5,11 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use russh::ChannelId;
 
+use super::budget::Budget;
 use super::inbox::Inbox;
 
 /// Where the loop of a leg puts what arrives on each of its channels.
 #[derive(Default)]
-pub struct Inboxes(Mutex<Map>);
+pub struct Inboxes {
+    map: Mutex<Map>,
+    budget: Arc<Budget>,
+}
 
 #[derive(Default)]
 struct Map {
@@ -41,7 +45,7 @@ pub struct LeftOpen {
 
 impl Inboxes {
     fn map(&self) -> MutexGuard<'_, Map> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.map.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The inbox of a channel.
@@ -60,7 +64,8 @@ impl Inboxes {
             inbox.close();
             return inbox;
         }
-        map.inboxes.entry(id).or_default().clone()
+        let inbox = || Arc::new(Inbox::within(&self.budget));
+        map.inboxes.entry(id).or_insert_with(inbox).clone()
     }
 
     /// The channel is gone.

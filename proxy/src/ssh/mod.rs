@@ -8,6 +8,7 @@
 pub mod algorithms;
 mod authorise;
 mod bring_up;
+mod budget;
 mod bulk;
 pub mod certificate;
 mod channel;
@@ -38,6 +39,7 @@ mod target;
 mod terminal;
 mod wind_up;
 
+pub use budget::FIRST_WINDOW;
 pub use door::methods;
 pub use supervise::serve;
 

@@ -133,7 +133,7 @@ impl Channel {
                         self.bulk_out(bulk, stream, data).await?;
                     }
                 }
-                self.target.leg.release(self.target.id, bytes);
+                self.target.release(bytes);
             }
             Item::Answer(accepted) => self.answer(accepted).await?,
             Item::ExitStatus(status) => {
@@ -182,7 +182,8 @@ impl Channel {
             self.count_out(data.len());
             // What a lock cuts off here is repainted from the tape when it is lifted.
             let mut data = data;
-            self.pass(&self.client.write, ext(stream), &mut data)
+            self.passage()
+                .pass(&self.client.write, ext(stream), &mut data)
                 .await?;
         }
         Ok(())
@@ -205,7 +206,9 @@ impl Channel {
         recorded.write(&self.connection.tape, &data, behind)?;
         self.count_out(data.len());
         let write = &self.client.write;
-        self.pass_bulk(inside, write, ext(stream), data).await?;
+        self.passage()
+            .pass_bulk(inside, write, ext(stream), data)
+            .await?;
         Ok(())
     }
 

@@ -149,8 +149,13 @@ impl Visit<'_> {
     }
 
     async fn promise(&mut self, request: Request) {
+        let item = Item::Request(request);
+        if !self.client.inbox.keep(&item) {
+            let _ = self.client.handle.channel_failure(self.client.id).await;
+            return;
+        }
         self.client.promise().await;
-        self.asked.push(Item::Request(request));
+        self.asked.push(item);
     }
 
     /// The target gets the terminal in the size it has by then.
@@ -365,8 +370,7 @@ impl Visit<'_> {
     }
 
     fn release(&self, bytes: usize) {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.client.handle.release_window(self.client.id, bytes);
+        self.client.release(bytes);
     }
 
     /// Shows something; false if the client closed the channel instead of taking it.

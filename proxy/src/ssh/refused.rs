@@ -25,10 +25,7 @@ pub async fn explain(client: ClientEnd, refusal: &Refusal) {
             Item::Request(Request::Refused(_) | Request::Hand(_) | Request::Unknown) => {
                 client.answer(false).await;
             }
-            Item::Data(_, data) => {
-                let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
-                client.handle.release_window(client.id, bytes);
-            }
+            Item::Data(_, data) => client.release(data.len()),
             Item::Request(Request::Resize(_) | Request::Signal(_) | Request::EndOfWrite)
             | Item::Eof => {}
             Item::Close | Item::Answer(_) | Item::ExitStatus(_) | Item::ExitSignal { .. } => break,

@@ -154,10 +154,9 @@ impl TargetLeg {
             .take()
     }
 
-    /// `bytes` of the channel were handed on: the target may send as many again.
-    pub fn release(&self, id: ChannelId, bytes: usize) {
-        self.handle
-            .release_window(id, u32::try_from(bytes).unwrap_or(u32::MAX));
+    /// The target may send so many bytes more on the channel.
+    pub fn release(&self, id: ChannelId, bytes: u32) {
+        self.handle.release_window(id, bytes);
     }
 
     /// The channel is gone on both sides.

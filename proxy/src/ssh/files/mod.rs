@@ -223,7 +223,7 @@ impl Channel {
         for piece in pieces {
             self.count_in(piece.len());
             let write = &self.target.write;
-            match self.pass_bulk(inside, write, None, piece).await? {
+            match self.passage().pass_bulk(inside, write, None, piece).await? {
                 Some(still) => inside = still,
                 None => return Ok(None),
             }
@@ -231,9 +231,7 @@ impl Channel {
         if refused {
             files.ours.notify_one();
         }
-        self.client
-            .handle
-            .release_window(self.client.id, u32::try_from(bytes).unwrap_or(u32::MAX));
+        self.client.release(bytes);
         Ok(None)
     }
 
@@ -300,7 +298,7 @@ impl Channel {
         for piece in pieces {
             self.count_out(piece.len());
             let write = &self.client.write;
-            match self.pass_bulk(inside, write, None, piece).await? {
+            match self.passage().pass_bulk(inside, write, None, piece).await? {
                 Some(still) => inside = still,
                 None => return Ok(()),
             }

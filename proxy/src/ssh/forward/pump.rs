@@ -12,12 +12,11 @@ use tokio_util::sync::CancellationToken;
 use super::Route;
 use super::sniff::{Protocol, Sniffer};
 use crate::connection::Connection;
-use crate::gate::Inside;
 use crate::shield::fault;
-use crate::ssh::algorithms::PACKET;
 use crate::ssh::bulk::BulkStream;
 use crate::ssh::channel::{ChannelEnd, ClientEnd, TargetEnd};
 use crate::ssh::inbox::{Inbox, Item, Stream};
+use crate::ssh::pass::Passage;
 
 /// A forward between its two ends.
 pub struct Forward {
@@ -124,11 +123,8 @@ impl Forward {
     pub async fn relay(self) {
         let tape = |stream| BulkStream::counted(self.number, stream);
         let (client, target) = (&self.client, &self.target);
-        let release_client = |bytes: usize| {
-            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-            client.handle.release_window(client.id, bytes);
-        };
-        let release_target = |bytes: usize| target.leg.release(target.id, bytes);
+        let release_client = |bytes: usize| client.release(bytes);
+        let release_target = |bytes: usize| target.release(bytes);
         let mut inward = Direction::new(
             &client.inbox,
             &release_client,
@@ -225,41 +221,28 @@ impl Forward {
         }
     }
 
-    /// Waits while the gate is shut: a locked forward stands still (law 5). `None`: it is over.
-    async fn inside(&self) -> Option<Inside<'_>> {
-        loop {
-            if let Some(inside) = self.connection.gate.enter() {
-                return Some(inside);
-            }
-            tokio::select! {
-                () = self.connection.gate.opened() => {}
-                () = self.connection.ending() => return None,
-                () = self.closed.cancelled() => return None,
-            }
+    fn passage(&self) -> Passage<'_> {
+        Passage {
+            connection: &self.connection,
+            over: [&self.closed, &self.closed],
         }
     }
 
-    /// Bytes, a packet at a time, so that a lock never finds more than one on its way.
     async fn pass<S: Message>(
         &self,
         way: &mut Direction<'_, S>,
-        mut data: Bytes,
+        data: Bytes,
     ) -> Result<(), ChannelEnd> {
-        while !data.is_empty() {
-            let packet = data.split_to(data.len().min(PACKET as usize));
-            let bytes = packet.len();
-            let Some(_inside) = self.inside().await else {
-                return Ok(());
-            };
-            let behind = data.len() + way.inbox.queued(Stream::Main);
-            way.bulk.write(&self.connection.tape, &packet, behind)?;
-            self.look_inside(way, &packet).await?;
-            tokio::select! {
-                biased;
-                sent = way.to.data_bytes(packet) => sent?,
-                () = self.connection.ending() => return Ok(()),
-                () = self.closed.cancelled() => return Ok(()),
-            }
+        let bytes = data.len();
+        let passage = self.passage();
+        let Some(inside) = passage.enter().await else {
+            return Ok(());
+        };
+        let behind = way.inbox.queued(Stream::Main);
+        way.bulk.write(&self.connection.tape, &data, behind)?;
+        self.look_inside(way, &data).await?;
+        let passed = passage.pass_bulk(inside, way.to, None, data).await?;
+        if passed.is_some() {
             (way.release)(bytes);
         }
         Ok(())
@@ -295,7 +278,7 @@ impl Forward {
         way: &Direction<'_, S>,
         from_client: bool,
     ) -> Result<(), ChannelEnd> {
-        let Some(_inside) = self.inside().await else {
+        let Some(_inside) = self.passage().enter().await else {
             return Ok(());
         };
         let eof = Record::Eof {

@@ -30,6 +30,16 @@ impl std::fmt::Debug for Handed {
 }
 
 impl Handed {
+    /// About how many bytes it takes to hold it.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Agent => 0,
+            Self::X11 {
+                protocol, cookie, ..
+            } => protocol.len() + cookie.len(),
+        }
+    }
+
     /// Which service.
     pub fn service(&self) -> Service {
         match self {
