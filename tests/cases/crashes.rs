@@ -175,7 +175,9 @@ fn an_api_session_survives_a_restart_and_still_has_its_deadline() {
     };
     assert_eq!(show()["status"], "Available");
     let live = gateway.shell("alice+brief");
-    assert_eq!(show()["status"], "Logged In", "it is the same session");
+    wait_until("it is the same session", SOON, || {
+        show()["status"] == "Logged In"
+    });
     assert_eq!(super::time(&show(), "scheduled_end"), end);
     live.wait_closed(Duration::from_secs(30));
     let late = (chrono::Utc::now() - end).num_milliseconds();
