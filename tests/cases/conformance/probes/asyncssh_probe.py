@@ -186,7 +186,10 @@ async def broken_off(conn, command):
 
 
 async def trace_signal(conn, name):
-    channel, session = await conn.create_session(Trace, "sleep 1; exit 8", encoding=None)
+    channel, session = await conn.create_session(Trace, "echo ready; sleep 1; exit 8", encoding=None)
+    # A server cannot signal what it has not started yet, and says nothing about it.
+    while not session.seen:
+        await asyncio.sleep(0.01)
     channel.send_signal(name)
     await session.over.wait()
     return unordered(session.seen)
