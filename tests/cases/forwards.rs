@@ -445,7 +445,7 @@ fn a_client_that_leaves_takes_its_forwards_along() {
         SOON,
         || gateway.ssh_sockets() == 2,
     );
-    tunnel.process().signal(Signal::INT);
+    tunnel.process().signal(Signal::TERM);
     tunnel.process().wait(SOON).expect("ssh ends");
     // Whoever ends `ssh -N` has left, with whatever was still open in it.
     gateway.session_with(&admin, "reach", "Completed");

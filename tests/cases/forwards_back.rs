@@ -540,7 +540,7 @@ fn a_target_that_never_answers_a_forward_stalls_nothing_else() {
     command.args(["-S", socket.to_str().unwrap(), "127.0.0.1", "open"]);
     run(command, SOON).ok();
     // And whoever wants to leave leaves.
-    tunnel.process().signal(rustix::process::Signal::INT);
+    tunnel.process().signal(rustix::process::Signal::TERM);
     tunnel.process().wait(SOON).expect("ssh ends");
     gateway.session_with(&gateway.api("bob"), "hostile", "Completed");
 }
