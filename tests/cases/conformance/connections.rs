@@ -34,7 +34,7 @@ fn options_of_the_client() {
             "-f",
             "SSH -f 127.0.0.1 'sleep 0.5; echo done >OUT/x' >/dev/null 2>&1; echo $?; sleep 2; cat OUT/x",
         ),
-        ("-N", "timeout 1 SSH -N 127.0.0.1; echo $?"),
+        ("-N", "timeout --foreground 1 SSH -N 127.0.0.1; echo $?"),
         (
             "-T -C",
             "head -c 2000000 /dev/zero | SSH -C -T 127.0.0.1 sha256sum",
