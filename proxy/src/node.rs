@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -261,8 +262,13 @@ async fn serve(node: Arc<Node>, tcp: std::net::TcpStream, peer: SocketAddr, slot
 async fn write_logins(node: Arc<Node>, mut entries: mpsc::Receiver<Login>) {
     let mut together = Vec::new();
     while entries.recv_many(&mut together, LOGINS_TOGETHER).await > 0 {
-        if let Err(error) = write_together(&node.store, &together).await {
-            tracing::error!(%error, entries = together.len(), "entries of the access log are lost");
+        if write_together(&node.store, &together).await.is_err() {
+            // One that the database does not take must not take the others with it.
+            for login in &together {
+                if let Err(error) = write_together(&node.store, slice::from_ref(login)).await {
+                    tracing::error!(%error, user = %login.user, "an entry of the access log is lost");
+                }
+            }
         }
         together.clear();
         // Who comes in meanwhile is written with the next.

@@ -114,7 +114,7 @@ async fn follow(
     listener.listen(CHANNEL).await?;
     *wait = BACKOFF.0;
     // Whatever was said while we did not listen is lost: everybody reads everything once.
-    for hint in [Hint::Commands, Hint::Sessions, Hint::Policy] {
+    for hint in [Hint::Commands, Hint::Sessions, Hint::Unowned, Hint::Policy] {
         let _ = hints.send(hint);
     }
     while let Some(notification) = listener.try_recv().await? {
@@ -136,6 +136,7 @@ mod tests {
             Hint::Commands,
             Hint::CommandAnswered(id),
             Hint::Sessions,
+            Hint::Unowned,
             Hint::Policy,
         ] {
             let payload = hint.to_payload("node-a");

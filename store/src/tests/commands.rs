@@ -193,7 +193,10 @@ async fn hints_follow_the_commit(bench: Bench) {
     tokio::time::sleep(Duration::from_millis(100)).await;
     while let Ok(hint) = hints.try_recv() {
         assert!(
-            matches!(hint, Hint::Commands | Hint::Sessions | Hint::Policy),
+            matches!(
+                hint,
+                Hint::Commands | Hint::Sessions | Hint::Unowned | Hint::Policy
+            ),
             "{hint:?}"
         );
     }
