@@ -75,22 +75,21 @@ impl Default for FileDigest {
 }
 
 impl FileDigest {
-    /// Takes bytes of the file from `offset` on.
-    pub fn put(&mut self, offset: u64, data: &[u8], waiting: &mut Waiting) {
+    /// Takes bytes of the file from `offset` on; `ahead` more of the same part are still to come.
+    /// What is late is decided for the part as a whole, however the stream that carries it is cut.
+    pub fn put(&mut self, offset: u64, data: &[u8], ahead: usize, waiting: &mut Waiting) {
         if data.is_empty() {
             return;
         }
         self.bytes += data.len() as u64;
-        if self.disordered {
-            self.hash.update(data);
-        } else if offset == self.next {
-            self.hash_at(offset, data);
-            self.take_due(waiting);
-        } else if offset < self.next || self.overlaps(offset, data.len()) {
+        if self.disordered || self.is_late(offset, data.len() + ahead) {
             while self.take_lowest(waiting) {}
             self.disordered = true;
             self.hash.update(data);
             self.start = Some(self.start.unwrap_or(offset).min(offset));
+        } else if offset == self.next {
+            self.hash_at(offset, data);
+            self.take_due(waiting);
         } else {
             self.keep(offset, data, waiting);
             while (self.early_cost > MAX_EARLY || waiting.0 > MAX_EARLY_TOTAL)
@@ -101,19 +100,24 @@ impl FileDigest {
         }
     }
 
+    /// Does the part hold bytes that were hashed already, that wait, or that no file can have?
+    fn is_late(&self, offset: u64, len: usize) -> bool {
+        match offset.checked_add(len as u64) {
+            None => true,
+            Some(end) => offset < self.next || self.overlaps(offset, end),
+        }
+    }
+
     fn hash_at(&mut self, offset: u64, data: &[u8]) {
         self.holes |= self.start.is_some() && offset != self.next;
         self.start.get_or_insert(offset);
         self.hash.update(data);
-        self.next = offset.saturating_add(data.len() as u64);
+        self.next = offset + data.len() as u64;
     }
 
-    fn overlaps(&self, offset: u64, len: usize) -> bool {
-        let end = offset.saturating_add(len as u64);
-        self.early
-            .range(..end)
-            .next_back()
-            .is_some_and(|(at, part)| at.saturating_add(part.len() as u64) > offset)
+    fn overlaps(&self, offset: u64, end: u64) -> bool {
+        let before = self.early.range(..end).next_back();
+        before.is_some_and(|(at, part)| at + part.len() as u64 > offset)
     }
 
     fn keep(&mut self, offset: u64, data: &[u8], waiting: &mut Waiting) {

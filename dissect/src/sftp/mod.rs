@@ -99,13 +99,14 @@ impl Sftp {
         };
         let taken = data.len().min(*part);
         *part -= taken;
-        let (offset, dropped) = (body.offset, body.dropped);
+        let (offset, dropped, ahead) = (body.offset, body.dropped, body.content);
         body.offset = offset.saturating_add(taken as u64);
         if body.content == 0 && body.after == 0 {
             stream.body = None;
         }
         let data = &data[..taken];
-        let hashed = dropped || file.is_some_and(|file| self.open.put(file, way, offset, data));
+        let put = |file| self.open.put(file, way, offset, data, ahead);
+        let hashed = dropped || file.is_some_and(put);
         if !hashed {
             self.rest[way as usize].put(data);
         }

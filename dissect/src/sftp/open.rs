@@ -180,12 +180,22 @@ impl OpenFiles {
         self.files.get_mut(&serial)
     }
 
-    /// Bytes of a file pass. `false` if it is not open any more.
-    pub fn put(&mut self, serial: Serial, direction: Direction, offset: u64, data: &[u8]) -> bool {
-        let Some(file) = self.files.get_mut(&serial) else {
+    /// Bytes of a file pass, `ahead` more follow in the same packet. `false` if it is no file, or
+    /// not open any more.
+    pub fn put(
+        &mut self,
+        serial: Serial,
+        direction: Direction,
+        offset: u64,
+        data: &[u8],
+        ahead: usize,
+    ) -> bool {
+        let file = self.files.get_mut(&serial);
+        let Some(file) = file.filter(|opened| opened.flags.is_some()) else {
             return false;
         };
-        file.flow(direction).put(offset, data, &mut self.waiting);
+        let flow = file.flow(direction);
+        flow.put(offset, data, ahead, &mut self.waiting);
         true
     }
 

@@ -311,6 +311,29 @@ fn parts_of_files_are_told_as_what_they_are() {
             false,
             sha(&twice),
         ),
+        // Twice, the later one first.
+        (
+            vec![part(50, 150), part(0, 100)],
+            0,
+            200,
+            false,
+            sha(&[&content[50..150], &content[..100]].concat()),
+        ),
+        (
+            vec![part(600, 700), part(500, 650), part(400, 450)],
+            400,
+            300,
+            false,
+            sha(&[&content[600..700], &content[500..650], &content[400..450]].concat()),
+        ),
+        // Where no file has bytes.
+        (
+            vec![(u64::MAX - 50, &content[..100]), part(0, 10)],
+            0,
+            110,
+            false,
+            sha(&[&content[..100], &content[..10]].concat()),
+        ),
     ] {
         let mut steps = vec![open(1, "/f", 1), handle(1, "h")];
         for (id, (offset, bytes)) in (10..).zip(parts) {
@@ -318,13 +341,15 @@ fn parts_of_files_are_told_as_what_they_are() {
             steps.push(data(id, bytes));
         }
         steps.extend([close(2, "h"), status(2, 0)]);
-        let came = played(steps);
-        let [transfer] = came.transfers()[..] else {
-            panic!("{:?}", came.facts);
-        };
-        assert_eq!((transfer.offset, transfer.bytes), (offset, bytes));
-        assert_eq!((transfer.in_order, transfer.whole), (in_order, false));
-        assert_eq!(transfer.sha256, digest);
+        for cuts in [[usize::MAX], [1], [30]] {
+            let came = play(&[hello(), steps.clone()].concat(), Allowed::BOTH, &cuts).unwrap();
+            let [transfer] = came.transfers()[..] else {
+                panic!("{:?}", came.facts);
+            };
+            assert_eq!((transfer.offset, transfer.bytes), (offset, bytes));
+            assert_eq!((transfer.in_order, transfer.whole), (in_order, false));
+            assert_eq!(transfer.sha256, digest, "{offset}, cut by {cuts:?}");
+        }
     }
 }
 
@@ -493,6 +518,27 @@ fn folders_and_links_are_read() {
         outcome: outcome.clone(),
     });
     assert_eq!(came.said(), acted);
+}
+
+#[test]
+fn content_under_the_handle_of_a_folder_is_of_no_file() {
+    let came = played(vec![
+        request(wire::kind::OPENDIR, 1, &[s("/etc")]),
+        handle(1, "d"),
+        write(2, "d", 0, b"abc"),
+        status(2, 4),
+        read(3, "d", 0, 5),
+        data(3, b"hello"),
+        close(4, "d"),
+        status(4, 0),
+    ]);
+    assert!(came.transfers().is_empty());
+    let rest = came.facts.iter().filter_map(|fact| match fact {
+        Fact::Rest { bytes, .. } => Some(*bytes),
+        _ => None,
+    });
+    let passed = came.to_target.len() + came.to_client.len();
+    assert_eq!(rest.sum::<u64>(), passed as u64, "every byte is told");
 }
 
 #[test]
@@ -783,7 +829,7 @@ fn early_parts_beyond_the_bound_leave_a_hole_and_no_memory() {
     let part = noise(100_000);
     for at in 0..400_u64 {
         for file in &mut files {
-            file.put(1_000_000 + at * 200_000, &part, &mut waiting);
+            file.put(1_000_000 + at * 200_000, &part, 0, &mut waiting);
             assert!(waiting.bytes() <= MAX_EARLY_TOTAL);
         }
     }
@@ -875,7 +921,7 @@ proptest! {
         placed.sort_by_key(|(from, _)| sha(&[*from as u64, seed].map(u64::to_be_bytes).concat()));
         let (mut digest, mut waiting) = (FileDigest::default(), Waiting::default());
         for (from, to) in placed {
-            digest.put(from as u64, &content[from..to], &mut waiting);
+            digest.put(from as u64, &content[from..to], 0, &mut waiting);
         }
         let done = digest.finish(&mut waiting);
         prop_assert_eq!(done.sha256, sha(&content));

@@ -16,11 +16,18 @@ type Step = (Direction, Vec<u8>);
 /// What came of a conversation.
 #[derive(Debug, Default, PartialEq)]
 struct Came {
-    up: Vec<u8>,
-    down: Vec<u8>,
+    /// What went on of each step, for the same side.
+    passed: Vec<Step>,
     /// Bytes of the gateway's own answers.
     ours: usize,
     facts: Vec<Fact>,
+}
+
+impl Came {
+    /// All that one side said and that went on.
+    fn of(&self, side: Direction) -> Vec<u8> {
+        said(&self.passed, side)
+    }
 }
 
 pub fn run(data: &[u8]) {
@@ -40,6 +47,7 @@ pub fn run(data: &[u8]) {
     else {
         return;
     };
+    let sftp = matches!(free, Reader::Sftp(_));
     let (whole, cut) = allocated::at_most(MOST, || {
         (
             play(whole, &steps, allowed, 0),
@@ -53,19 +61,21 @@ pub fn run(data: &[u8]) {
     );
     if let (Ok(whole), Ok(cut)) = (whole, cut) {
         assert_eq!(whole, cut, "cut by {how}");
-        assert_eq!(bytes_told(&whole, Direction::Upload), whole.up.len() as u64);
+        let up = whole.of(Direction::Upload).len();
+        assert_eq!(bytes_told(&whole, Direction::Upload), up as u64);
         // Where something may be refused, what passed is looked at once more.
-        let sftp = matches!(free, Reader::Sftp(_));
         if sftp && !allowed.upload {
-            harmless(second, &whole.up);
+            harmless(second, &whole.passed);
         }
     }
     if let Ok(free) = play(free, &steps, Allowed::BOTH, how) {
+        untouched(&steps, &free, Direction::Download);
         // A request that the gateway does not know is answered by itself, and does not pass.
-        if free.ours == 0 {
-            untouched(&steps, &free);
+        if !sftp || all_known(&said(&steps, Direction::Upload)) {
+            untouched(&steps, &free, Direction::Upload);
         }
-        let (up, down) = (free.up.len(), free.down.len() + free.ours);
+        let up = free.of(Direction::Upload).len();
+        let down = free.of(Direction::Download).len() + free.ours;
         assert_eq!(bytes_told(&free, Direction::Upload), up as u64);
         assert_eq!(bytes_told(&free, Direction::Download), down as u64);
     }
@@ -97,11 +107,12 @@ fn steps(input: &mut Input<'_>) -> Vec<Step> {
 fn play(mut reader: Reader, steps: &[Step], allowed: Allowed, how: u8) -> Result<Came, Malformed> {
     let mut came = Came::default();
     for (direction, bytes) in steps {
+        let mut to = Vec::new();
         for piece in pieces(bytes, how) {
             let piece = Bytes::copy_from_slice(piece);
-            let (passed, to) = match direction {
-                Direction::Upload => (reader.client_sent(piece, allowed)?, &mut came.up),
-                Direction::Download => (reader.target_sent(piece)?, &mut came.down),
+            let passed = match direction {
+                Direction::Upload => reader.client_sent(piece, allowed)?,
+                Direction::Download => reader.target_sent(piece)?,
             };
             passed
                 .pieces
@@ -109,6 +120,7 @@ fn play(mut reader: Reader, steps: &[Step], allowed: Allowed, how: u8) -> Result
                 .for_each(|piece| to.extend_from_slice(piece));
             came.facts.extend(passed.facts);
         }
+        came.passed.push((*direction, to));
         while let Some(answer) = reader.take_ours() {
             came.ours += answer.len();
         }
@@ -117,21 +129,30 @@ fn play(mut reader: Reader, steps: &[Step], allowed: Allowed, how: u8) -> Result
     Ok(came)
 }
 
-fn untouched(steps: &[Step], came: &Came) {
-    for (direction, passed) in [
-        (Direction::Upload, &came.up),
-        (Direction::Download, &came.down),
-    ] {
-        let said: Vec<u8> = steps
-            .iter()
-            .filter(|(from, _)| *from == direction)
-            .flat_map(|(_, bytes)| bytes.iter().copied())
-            .collect();
-        // Only the version in SFTP's first packet may be another one.
-        let first = passed.len().min(9);
-        assert!(passed.len() <= said.len());
-        assert_eq!(said[first..passed.len()], passed[first..], "{direction:?}");
+/// All that one side said.
+fn said(steps: &[Step], side: Direction) -> Vec<u8> {
+    let steps = steps.iter().filter(|(from, _)| *from == side);
+    steps.flat_map(|(_, bytes)| bytes).copied().collect()
+}
+
+fn untouched(steps: &[Step], came: &Came, side: Direction) {
+    let (said, passed) = (said(steps, side), came.of(side));
+    // Only the version in SFTP's first packet may be another one.
+    let first = passed.len().min(9);
+    assert!(passed.len() <= said.len());
+    assert_eq!(said[first..passed.len()], passed[first..], "{side:?}");
+}
+
+/// Are all of these packets ones that version 3 of SFTP has for a client (section 3)?
+fn all_known(mut packets: &[u8]) -> bool {
+    while let [a, b, c, d, kind, ..] = *packets {
+        if !matches!(kind, 1 | 3..=20 | 200) {
+            return false;
+        }
+        let whole = 4 + u32::from_be_bytes([a, b, c, d]) as usize;
+        packets = packets.get(whole..).unwrap_or_default();
     }
+    true
 }
 
 fn bytes_told(came: &Came, wanted: Direction) -> u64 {
@@ -145,12 +166,12 @@ fn bytes_told(came: &Came, wanted: Direction) -> u64 {
     told.sum()
 }
 
-/// Reads what passed towards the target again: it asks for no change.
-fn harmless(mut reader: Reader, passed: &[u8]) {
-    let Ok(passing) = reader.client_sent(Bytes::copy_from_slice(passed), Allowed::BOTH) else {
-        panic!("what passed cannot be read");
-    };
-    for fact in passing.facts.into_iter().chain(reader.finish()) {
+/// Reads what passed again, answers as well (without them, an id would be in use for good): it asks
+/// for no change.
+fn harmless(second: Reader, passed: &[Step]) {
+    let again = play(second, passed, Allowed::BOTH, 0);
+    let again = again.unwrap_or_else(|why| panic!("what passed cannot be read: {why}"));
+    for fact in again.facts {
         let changes = match &fact {
             Fact::Opened { access, .. } => access.write,
             Fact::Transferred(transfer) => transfer.direction == Direction::Upload,
