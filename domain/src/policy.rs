@@ -1,6 +1,7 @@
 //! May this user do this here? A pure function; the default is no.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::connect_string::{self, ConnectString, InnerName};
 use crate::declared::{
@@ -32,6 +33,15 @@ pub struct Snapshot {
     pub host: Option<(NounId, Host)>,
     /// The accounts on that host, and whether the vault holds a secret for each.
     pub accounts: Vec<(NounId, Account, bool)>,
+    /// Has this user sessions on that host which were asked for ahead and have not ended?
+    pub asked_ahead: bool,
+    /// What is allowed to whom.
+    pub rules: Arc<Rules>,
+}
+
+/// What is allowed to whom: the same for everybody who asks, until an administrator changes it.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
     /// Every access policy.
     pub policies: Vec<AccessPolicy>,
     /// Every activity, by name.
@@ -127,7 +137,7 @@ fn no_policy(request: &Request) -> Refusal {
 
 /// Every way this user has to this host over this protocol, in the order of the policies.
 fn ways<'a>(snapshot: &'a Snapshot, host: &Host, protocol: Protocol) -> Vec<Way<'a>> {
-    let policies = snapshot.policies.iter();
+    let policies = snapshot.rules.policies.iter();
     let named = policies.map(|policy| (policy, policy.hosts.contains(&host.name)));
     ways_by(snapshot, named, host, protocol)
 }
@@ -147,7 +157,7 @@ fn ways_by<'a>(
         let activities = policy
             .activities
             .iter()
-            .filter_map(|name| snapshot.activities.get(name));
+            .filter_map(|name| snapshot.rules.activities.get(name));
         for activity in activities.filter(|activity| activity.protocol == protocol) {
             let known = |way: &Way<'_>| {
                 way.policy.name == policy.name && way.activity.name == activity.name
@@ -342,7 +352,7 @@ fn permit(
     ways: &[Way<'_>],
 ) -> Result<Permit, Refusal> {
     let Way { policy, activity } = way;
-    let Some(profile) = snapshot.profiles.get(&policy.connection_profile) else {
+    let Some(profile) = snapshot.rules.profiles.get(&policy.connection_profile) else {
         return Err(Refusal::PolicyIncomplete {
             policy: policy.name.clone(),
         });

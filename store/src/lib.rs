@@ -20,6 +20,7 @@ mod open;
 mod password;
 mod policy;
 mod query;
+mod rules;
 mod secret;
 mod session;
 mod sql;

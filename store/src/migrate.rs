@@ -25,6 +25,11 @@ const STEPS: &[Step] = &[
         sqlite: include_str!("../../migrations/sqlite/0002_where_from.sql"),
         postgres: include_str!("../../migrations/postgres/0002_where_from.sql"),
     },
+    Step {
+        version: 3,
+        sqlite: include_str!("../../migrations/sqlite/0003_rules_version.sql"),
+        postgres: include_str!("../../migrations/postgres/0003_rules_version.sql"),
+    },
 ];
 
 /// Applies the missing steps in one transaction. Of several nodes that start at once one does it, the others wait.

@@ -14,6 +14,7 @@ use crate::error::StoreError;
 use crate::hint::{self, Hint};
 use crate::migrate;
 use crate::password::Passwords;
+use crate::rules::LastRules;
 use crate::sql::Tx;
 use crate::vault::{VaultError, VaultKey};
 
@@ -32,6 +33,7 @@ pub(crate) struct Inner {
     pub(crate) vault: VaultKey,
     pub(crate) passwords: Passwords,
     pub(crate) hints: broadcast::Sender<Hint>,
+    pub(crate) rules: LastRules,
     /// Turns of exports.
     pub(crate) exports: Semaphore,
     /// Tells our own notifications from those of others.
@@ -114,6 +116,7 @@ impl Store {
             vault,
             passwords,
             hints,
+            rules: LastRules::default(),
             exports,
             name,
             listener,

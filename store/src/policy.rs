@@ -1,15 +1,11 @@
 //! What a decision depends on, read at one instant; and the host keys that are believed.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use sallyport_domain::declared::{
-    AccessPolicy, Account, Activity, ConnectionProfile, Host, NounKind,
-};
+use sallyport_domain::declared::{Host, NounKind};
 use sallyport_domain::id::NounId;
 use sallyport_domain::policy::Snapshot;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sqlx::any::AnyRow;
 
@@ -25,14 +21,20 @@ impl Store {
     /// Everything the decision about `user` on `host` depends on. The host is found by its name or
     /// its friendly name, in any case.
     pub async fn policy_snapshot(&self, user: &str, host: &str) -> Result<Snapshot, StoreError> {
-        let mut tx = self.snapshot().await?;
-        let (user_id, mut snapshot) = subject(&mut tx, user).await?;
-        if let Some((id, found)) = find_host(&mut tx, host).await? {
-            snapshot.host_barred = barred(&mut tx, &user_id, id).await?;
-            snapshot.accounts = accounts(&mut tx, id).await?;
-            snapshot.host = Some((id, found));
+        let (user, host) = (clean(user), host.to_lowercase());
+        let host = clean(&host);
+        let asked = || sqlx::query(FACTS).bind(user.as_ref()).bind(host.as_ref());
+        let rows = asked().fetch_all(&self.inner.reader).await?;
+        let (version, mut snapshot) = facts(&user, &rows)?;
+        if let Some(rules) = self.inner.rules.at(version) {
+            snapshot.rules = rules;
+            return Ok(snapshot);
         }
-        vocabulary(&mut tx, &mut snapshot).await?;
+        // The rules are others than those in memory: everything anew, at one instant.
+        let mut tx = self.snapshot().await?;
+        let rows = asked().fetch_all(&mut *tx).await?;
+        let (version, mut snapshot) = facts(&user, &rows)?;
+        snapshot.rules = self.inner.rules.read(&mut tx, version).await?;
         tx.commit().await?;
         Ok(snapshot)
     }
@@ -204,52 +206,57 @@ async fn hosts_at(tx: &mut Tx, address: &str) -> Result<Vec<Host>, StoreError> {
     Ok(hosts)
 }
 
-async fn barred(tx: &mut Tx, user: &str, host: NounId) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT user_id FROM host_bar WHERE user_id = $1 AND host_id = $2")
-        .bind(user)
-        .bind(host.to_string())
-        .fetch_optional(&mut **tx)
-        .await?;
-    Ok(row.is_some())
-}
+/// What a decision depends on, besides the rules: who `$1` is, and what `$2` is to her.
+const FACTS: &str = "WITH
+    who AS (
+        SELECT id, kind, locked FROM noun WHERE kind IN ('user', 'application') AND key = $1
+        ORDER BY kind DESC LIMIT 1),
+    target AS (
+        SELECT id, doc FROM noun WHERE kind = 'host' AND (key = $2 OR alias = $2)
+        ORDER BY CASE WHEN key = $2 THEN 0 ELSE 1 END LIMIT 1)
+    SELECT 'rules' AS fact, '' AS id, '' AS content, version AS number FROM rules_version
+    UNION ALL SELECT kind, id, '', locked FROM who
+    UNION ALL SELECT 'group', n.id, n.name, 0 FROM who
+        JOIN noun_link l ON l.target_id = who.id AND l.field = 'members' JOIN noun n ON n.id = l.noun_id
+    UNION ALL SELECT 'host', id, doc, 0 FROM target
+    UNION ALL SELECT 'barred', b.host_id, '', 0 FROM who CROSS JOIN target
+        JOIN host_bar b ON b.user_id = who.id AND b.host_id = target.id
+    UNION ALL SELECT 'account', n.id, n.doc, (SELECT COUNT(*) FROM secret s WHERE s.owner_id = n.id) FROM target
+        JOIN noun_link l ON l.target_id = target.id AND l.field = 'host'
+        JOIN noun n ON n.id = l.noun_id AND n.kind = 'account'
+    UNION ALL SELECT 'asked-ahead', '', '', COUNT(*) FROM target
+        JOIN session s ON s.host_id = target.id AND s.user_name = $1 AND s.origin = 'api' AND s.final = 0";
 
-/// The accounts on a host, and whether the vault holds a secret for each.
-async fn accounts(tx: &mut Tx, host: NounId) -> Result<Vec<(NounId, Account, bool)>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT n.id AS id, n.doc AS doc, (SELECT COUNT(*) FROM secret s WHERE s.owner_id = n.id) AS secrets
-         FROM noun_link l JOIN noun n ON n.id = l.noun_id
-         WHERE l.field = 'host' AND l.target_id = $1 AND n.kind = 'account' ORDER BY n.name",
-    )
-    .bind(host.to_string())
-    .fetch_all(&mut **tx)
-    .await?;
-    rows.iter()
-        .map(|row| Ok((row.parsed("id")?, row.json("doc")?, row.int("secrets")? > 0)))
-        .collect()
-}
-
-/// Every policy, activity and profile.
-pub(crate) async fn vocabulary(tx: &mut Tx, snapshot: &mut Snapshot) -> Result<(), StoreError> {
-    let rows = sqlx::query(
-        "SELECT kind, name, doc FROM noun WHERE kind IN ('access-policy', 'activity', 'connection-profile')
-         ORDER BY kind, name",
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    for row in &rows {
-        match row.text("kind")?.as_str() {
-            "access-policy" => snapshot.policies.push(row.json::<AccessPolicy>("doc")?),
-            "activity" => named::<Activity>(&mut snapshot.activities, row)?,
-            _ => named::<ConnectionProfile>(&mut snapshot.profiles, row)?,
+/// The version of the rules, and a snapshot without them.
+fn facts(user: &str, rows: &[AnyRow]) -> Result<(i64, Snapshot), StoreError> {
+    let mut snapshot = Snapshot {
+        user: user.to_owned(),
+        ..Snapshot::default()
+    };
+    let mut version = 0;
+    for row in rows {
+        let number = row.int("number")?;
+        match row.text("fact")?.as_str() {
+            "rules" => version = number,
+            "user" => snapshot.user_locked = number != 0,
+            "application" => {
+                snapshot.is_application = true;
+                snapshot.user_locked = number != 0;
+            }
+            "group" => snapshot.groups.push(row.text("content")?),
+            "host" => snapshot.host = Some((row.parsed("id")?, row.json("content")?)),
+            "barred" => snapshot.host_barred = true,
+            "account" => {
+                let account = (row.parsed("id")?, row.json("content")?, number > 0);
+                snapshot.accounts.push(account);
+            }
+            "asked-ahead" => snapshot.asked_ahead = number > 0,
+            other => return Err(StoreError::damaged("a fact", other)),
         }
     }
-    Ok(())
-}
-
-fn named<T: DeserializeOwned>(
-    into: &mut BTreeMap<String, T>,
-    row: &AnyRow,
-) -> Result<(), StoreError> {
-    into.insert(row.text("name")?, row.json("doc")?);
-    Ok(())
+    snapshot.groups.sort();
+    snapshot
+        .accounts
+        .sort_by(|(_, one, _), (_, other, _)| one.name.cmp(&other.name));
+    Ok((version, snapshot))
 }

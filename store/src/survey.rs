@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::error::StoreError;
 use crate::open::Store;
-use crate::policy::{subject, vocabulary};
+use crate::policy::subject;
 use crate::sql::{Columns, Tx};
 
 /// As much of an account's document as is needed.
@@ -25,7 +25,8 @@ impl Store {
             base,
             hosts: Vec::new(),
         };
-        vocabulary(&mut tx, &mut survey.base).await?;
+        let version = rules_version(&mut tx).await?;
+        survey.base.rules = self.inner.rules.read(&mut tx, version).await?;
         let barred = barred(&mut tx, &user_id).await?;
         let mut accounts = accounts(&mut tx).await?;
         let rows = sqlx::query("SELECT id, doc FROM noun WHERE kind = 'host'")
@@ -42,6 +43,13 @@ impl Store {
         tx.commit().await?;
         Ok(survey)
     }
+}
+
+async fn rules_version(tx: &mut Tx) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT version FROM rules_version")
+        .fetch_one(&mut **tx)
+        .await?;
+    row.int("version")
 }
 
 /// The hosts an administrator barred the user from.

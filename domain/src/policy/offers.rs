@@ -62,6 +62,7 @@ pub fn offers(survey: &Survey, protocol: Protocol) -> Result<Vec<Offer>, Refusal
     }
     // A policy may name thousands of hosts, and there may be thousands: no list is searched for each.
     let policies: Vec<(&AccessPolicy, HashSet<&str>)> = base
+        .rules
         .policies
         .iter()
         .map(|policy| (policy, policy.hosts.iter().map(String::as_str).collect()))
@@ -98,7 +99,7 @@ fn offer(
     protocol: Protocol,
 ) -> Option<Offer> {
     let Way { policy, activity } = way;
-    let profile = base.profiles.get(&policy.connection_profile)?;
+    let profile = base.rules.profiles.get(&policy.connection_profile)?;
     let account = on
         .accounts
         .iter()

@@ -89,7 +89,7 @@ fn forwards_lead_where_the_activity_says() {
         (&[], limited(), false, false),
     ] {
         let mut snapshot = snapshot();
-        let shell = snapshot.activities.get_mut("shell").unwrap();
+        let shell = snapshot.rules_mut().activities.get_mut("shell").unwrap();
         shell.rights = rights.to_vec();
         (shell.permit_open, shell.permit_listen) = (limits.clone(), limits.clone());
         let Decision::Allow(permit) = evaluate(&snapshot, &request()) else {
@@ -150,6 +150,19 @@ fn snapshot() -> Snapshot {
             (noun(2), account("deploy"), true),
             (noun(3), account("root"), true),
         ],
+        asked_ahead: false,
+        rules: Arc::new(rules()),
+    }
+}
+
+impl Snapshot {
+    fn rules_mut(&mut self) -> &mut Rules {
+        Arc::make_mut(&mut self.rules)
+    }
+}
+
+fn rules() -> Rules {
+    Rules {
         policies: vec![policy("ops", &["alice"], &["shell"])],
         activities: [
             activity("shell", Protocol::Ssh, "deploy"),
@@ -252,34 +265,34 @@ fn whom_and_what_a_policy_reaches() {
             "by group",
             true,
             Box::new(|s| {
-                s.policies[0].users.clear();
-                s.policies[0].groups = names(&["admins", "operators"]);
+                s.rules_mut().policies[0].users.clear();
+                s.rules_mut().policies[0].groups = names(&["admins", "operators"]);
             }),
         ),
         (
             "other group",
             false,
             Box::new(|s| {
-                s.policies[0].users.clear();
-                s.policies[0].groups = names(&["admins"]);
+                s.rules_mut().policies[0].users.clear();
+                s.rules_mut().policies[0].groups = names(&["admins"]);
             }),
         ),
         (
             "other user",
             false,
-            Box::new(|s| s.policies[0].users = names(&["bob"])),
+            Box::new(|s| s.rules_mut().policies[0].users = names(&["bob"])),
         ),
         (
             "another case",
             false,
-            Box::new(|s| s.policies[0].users = names(&["Alice"])),
+            Box::new(|s| s.rules_mut().policies[0].users = names(&["Alice"])),
         ),
         (
             "user named like an application",
             false,
             Box::new(|s| {
-                s.policies[0].users.clear();
-                s.policies[0].applications = names(&["alice"]);
+                s.rules_mut().policies[0].users.clear();
+                s.rules_mut().policies[0].applications = names(&["alice"]);
             }),
         ),
         (
@@ -287,7 +300,7 @@ fn whom_and_what_a_policy_reaches() {
             true,
             Box::new(|s| {
                 s.is_application = true;
-                s.policies[0].applications = names(&["alice"]);
+                s.rules_mut().policies[0].applications = names(&["alice"]);
             }),
         ),
         (
@@ -300,66 +313,66 @@ fn whom_and_what_a_policy_reaches() {
             false,
             Box::new(|s| {
                 s.is_application = true;
-                s.policies[0].groups = names(&["operators"]);
+                s.rules_mut().policies[0].groups = names(&["operators"]);
             }),
         ),
         (
             "scope of the host",
             true,
-            Box::new(|s| s.policies[0].scope = scope("acme/berlin")),
+            Box::new(|s| s.rules_mut().policies[0].scope = scope("acme/berlin")),
         ),
         (
             "root scope",
             true,
-            Box::new(|s| s.policies[0].scope = scope("")),
+            Box::new(|s| s.rules_mut().policies[0].scope = scope("")),
         ),
         (
             "sibling scope",
             false,
-            Box::new(|s| s.policies[0].scope = scope("acme/paris")),
+            Box::new(|s| s.rules_mut().policies[0].scope = scope("acme/paris")),
         ),
         (
             "scope below the host",
             false,
-            Box::new(|s| s.policies[0].scope = scope("acme/berlin/a")),
+            Box::new(|s| s.rules_mut().policies[0].scope = scope("acme/berlin/a")),
         ),
         (
             "similar scope",
             false,
-            Box::new(|s| s.policies[0].scope = scope("acme/ber")),
+            Box::new(|s| s.rules_mut().policies[0].scope = scope("acme/ber")),
         ),
         (
             "other host",
             false,
-            Box::new(|s| s.policies[0].hosts = names(&["web-02"])),
+            Box::new(|s| s.rules_mut().policies[0].hosts = names(&["web-02"])),
         ),
         (
             "no host and no label",
             false,
-            Box::new(|s| s.policies[0].hosts.clear()),
+            Box::new(|s| s.rules_mut().policies[0].hosts.clear()),
         ),
         (
             "label",
             true,
             Box::new(|s| {
-                s.policies[0].hosts.clear();
-                s.policies[0].host_labels = [("env".into(), "prod".into())].into();
+                s.rules_mut().policies[0].hosts.clear();
+                s.rules_mut().policies[0].host_labels = [("env".into(), "prod".into())].into();
             }),
         ),
         (
             "other label value",
             false,
             Box::new(|s| {
-                s.policies[0].hosts.clear();
-                s.policies[0].host_labels = [("env".into(), "test".into())].into();
+                s.rules_mut().policies[0].hosts.clear();
+                s.rules_mut().policies[0].host_labels = [("env".into(), "test".into())].into();
             }),
         ),
         (
             "one of two labels",
             false,
             Box::new(|s| {
-                s.policies[0].hosts.clear();
-                s.policies[0].host_labels =
+                s.rules_mut().policies[0].hosts.clear();
+                s.rules_mut().policies[0].host_labels =
                     [("env".into(), "prod".into()), ("tier".into(), "1".into())].into();
             }),
         ),
@@ -367,32 +380,36 @@ fn whom_and_what_a_policy_reaches() {
             "label does not narrow the named hosts",
             true,
             Box::new(|s| {
-                s.policies[0].host_labels = [("env".into(), "test".into())].into();
+                s.rules_mut().policies[0].host_labels = [("env".into(), "test".into())].into();
             }),
         ),
         (
             "unknown activity",
             false,
-            Box::new(|s| s.policies[0].activities = names(&["gone"])),
+            Box::new(|s| s.rules_mut().policies[0].activities = names(&["gone"])),
         ),
         (
             "only another protocol",
             false,
-            Box::new(|s| s.policies[0].activities = names(&["desktop"])),
+            Box::new(|s| s.rules_mut().policies[0].activities = names(&["desktop"])),
         ),
         (
             "other protocol beside it",
             true,
             Box::new(|s| {
-                s.policies[0].activities = names(&["desktop", "shell"]);
+                s.rules_mut().policies[0].activities = names(&["desktop", "shell"]);
             }),
         ),
         (
             "named twice",
             true,
-            Box::new(|s| s.policies[0].activities = names(&["shell", "shell"])),
+            Box::new(|s| s.rules_mut().policies[0].activities = names(&["shell", "shell"])),
         ),
-        ("no policy", false, Box::new(|s| s.policies.clear())),
+        (
+            "no policy",
+            false,
+            Box::new(|s| s.rules_mut().policies.clear()),
+        ),
         ("no host", false, Box::new(|s| s.host = None)),
     ];
     for (what, reaches, change) in cases {
@@ -441,7 +458,7 @@ fn conditions_in_their_order() {
             },
             request(),
             Box::new(|s| {
-                s.profiles.clear();
+                s.rules_mut().profiles.clear();
                 s.accounts.clear();
             }),
         ),
@@ -469,7 +486,7 @@ fn conditions_in_their_order() {
                 notes: Some("  ".into()),
                 ..request()
             },
-            Box::new(|s| s.policies[0].connection_profile = "noted".into()),
+            Box::new(|s| s.rules_mut().policies[0].connection_profile = "noted".into()),
         ),
         (
             Refusal::NotesRequired {
@@ -477,8 +494,10 @@ fn conditions_in_their_order() {
             },
             asking("shell", "ops"),
             Box::new(|s| {
-                s.policies[0].connection_profile = "ticketed".into();
-                s.policies.push(policy("second", &["alice"], &["shell"]));
+                s.rules_mut().policies[0].connection_profile = "ticketed".into();
+                s.rules_mut()
+                    .policies
+                    .push(policy("second", &["alice"], &["shell"]));
             }),
         ),
         (
@@ -487,7 +506,7 @@ fn conditions_in_their_order() {
                 notes: Some("disk full".into()),
                 ..request()
             },
-            Box::new(|s| s.policies[0].connection_profile = "ticketed".into()),
+            Box::new(|s| s.rules_mut().policies[0].connection_profile = "ticketed".into()),
         ),
         (
             Refusal::ProtocolNotServed {
@@ -508,7 +527,7 @@ fn conditions_in_their_order() {
             },
             Box::new(|s| {
                 change_host(s, |host| host.rdp = None);
-                s.policies[0].activities = names(&["shell", "desktop"]);
+                s.rules_mut().policies[0].activities = names(&["shell", "desktop"]);
             }),
         ),
     ];
@@ -520,14 +539,14 @@ fn conditions_in_their_order() {
         ticket: Some("INC-1".into()),
         ..request()
     };
-    let ticketed = but(|s| s.policies[0].connection_profile = "ticketed".into());
+    let ticketed = but(|s| s.rules_mut().policies[0].connection_profile = "ticketed".into());
     assert_eq!(allowed(&ticketed, &complete).profile().name, "ticketed");
 }
 
 /// Three policies; `shell` under two of them.
 fn several() -> Snapshot {
     but(|s| {
-        s.policies = vec![
+        s.rules_mut().policies = vec![
             policy("day shift", &["alice"], &["shell", "root shell", "desktop"]),
             policy("night", &["alice"], &["shell"]),
             policy("others", &["bob"], &["root shell"]),
@@ -541,7 +560,7 @@ fn an_account_narrows_the_choice_and_her_own_name_does_not() {
         account: Some(account.to_owned()),
         ..request()
     };
-    let snapshot = but(|s| s.policies[0].activities = names(&["shell", "root shell"]));
+    let snapshot = but(|s| s.rules_mut().policies[0].activities = names(&["shell", "root shell"]));
     for (account, activity) in [("root", "root shell"), ("deploy", "shell")] {
         assert_eq!(allowed(&snapshot, &by(account)).activity(), activity);
     }
@@ -562,14 +581,15 @@ fn an_account_narrows_the_choice_and_her_own_name_does_not() {
     );
     // An account that is called like her is meant before everything else.
     let hers = but(|s| {
-        s.policies[0].activities = names(&["shell", "own shell"]);
-        s.activities
+        s.rules_mut().policies[0].activities = names(&["shell", "own shell"]);
+        s.rules_mut()
+            .activities
             .extend([activity("own shell", Protocol::Ssh, "alice")]);
         s.accounts.push((noun(4), account("alice"), true));
     });
     assert_eq!(allowed(&hers, &by("alice")).account().name, "alice");
     // Whom no policy lets in learns no account names.
-    let stranger = but(|s| s.policies.clear());
+    let stranger = but(|s| s.rules_mut().policies.clear());
     assert_eq!(
         refusal(&stranger, &by("oracle")),
         Refusal::NoPolicy {
@@ -577,7 +597,7 @@ fn an_account_narrows_the_choice_and_her_own_name_does_not() {
         }
     );
     assert!(is_known(&snapshot, Protocol::Ssh) && !is_known(&stranger, Protocol::Ssh));
-    let noted = but(|s| s.policies[0].connection_profile = "noted".into());
+    let noted = but(|s| s.rules_mut().policies[0].connection_profile = "noted".into());
     assert_eq!(
         refusal(&noted, &by("alice")),
         Refusal::NotesRequired {
@@ -660,16 +680,17 @@ fn what_is_not_among_the_ways_is_refused() {
         );
     }
     // Who has no way at all does not learn what activities there are.
-    let stranger = but(|s| s.policies.clear());
+    let stranger = but(|s| s.rules_mut().policies.clear());
     assert_eq!(refusal(&stranger, &asking("shell", "")), none);
 }
 
 #[test]
 fn an_exact_name_wins_over_one_with_a_space() {
     let both = but(|s| {
-        s.activities
+        s.rules_mut()
+            .activities
             .extend([activity("root_shell", Protocol::Ssh, "root")]);
-        s.policies[0].activities = names(&["root shell", "root_shell"]);
+        s.rules_mut().policies[0].activities = names(&["root shell", "root_shell"]);
     });
     assert_eq!(
         allowed(&both, &asking("root_shell", "")).activity(),
@@ -736,7 +757,7 @@ proptest! {
         rdp in any::<bool>(),
     ) {
         let mut snapshot = snapshot();
-        snapshot.policies = policies;
+        snapshot.rules_mut().policies = policies;
         (snapshot.user_locked, snapshot.host_barred, snapshot.is_application) =
             (flags[0], flags[1], flags[2]);
         if !member {
@@ -758,9 +779,9 @@ proptest! {
                     && policy.activities.iter().any(|name| name == permit.activity())
                     && policy.connection_profile == permit.profile().name
             };
-            prop_assert!(snapshot.policies.iter().any(|policy| says_so(&policy)));
-            prop_assert_eq!(snapshot.activities[permit.activity()].protocol, protocol);
-            prop_assert_eq!(&snapshot.activities[permit.activity()].account, &permit.account().name);
+            prop_assert!(snapshot.rules.policies.iter().any(|policy| says_so(&policy)));
+            prop_assert_eq!(snapshot.rules_mut().activities[permit.activity()].protocol, protocol);
+            prop_assert_eq!(&snapshot.rules_mut().activities[permit.activity()].account, &permit.account().name);
             prop_assert!(asked.is_none_or(|asked| asked.replace('_', " ") == permit.activity()));
             prop_assert!(under.is_none_or(|under| under == permit.policy()));
         }

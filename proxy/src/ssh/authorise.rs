@@ -123,7 +123,7 @@ pub async fn authorise(
     };
     // A session asked for through the API is entered, under the notes and the ticket given there.
     let waiting = match &snapshot.host {
-        Some((host, _)) => node
+        Some((host, _)) if snapshot.asked_ahead => node
             .store
             .enterable_session(user, *host, wish.activity.as_deref(), clock::now())
             .await
@@ -131,7 +131,7 @@ pub async fn authorise(
             .map(|stored| stored.session)
             // One that runs under another account than she asks for is not the one she means.
             .filter(|session| fits(&snapshot, &request, &session.activity)),
-        None => None,
+        Some(_) | None => None,
     };
     if let Some(session) = &waiting {
         request.activity = Some(session.activity.clone());
@@ -152,7 +152,8 @@ pub async fn authorise(
 }
 
 fn fits(snapshot: &Snapshot, request: &Request, activity: &str) -> bool {
-    let (Some(account), Some(activity)) = (&request.account, snapshot.activities.get(activity))
+    let (Some(account), Some(activity)) =
+        (&request.account, snapshot.rules.activities.get(activity))
     else {
         return true;
     };

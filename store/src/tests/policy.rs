@@ -1,4 +1,6 @@
-use sallyport_domain::declared::Protocol;
+use std::sync::Arc;
+
+use sallyport_domain::declared::{AccessPolicy, Declaration, NounKind, Protocol};
 use sallyport_domain::id::{NounId, SessionId};
 use sallyport_domain::policy::{Decision, Request, evaluate};
 use sqlx::{AssertSqlSafe, Row};
@@ -16,6 +18,7 @@ on_both! {
     secrets_open_with_a_permit_and_leave_a_trace,
     swapped_rows_do_not_open,
     of_many_first_uses_one_pins,
+    rules_in_memory_are_those_of_the_database,
 }
 
 async fn a_snapshot_holds_what_the_decision_needs(bench: Bench) {
@@ -33,16 +36,18 @@ async fn a_snapshot_holds_what_the_decision_needs(bench: Bench) {
         assert_eq!(accounts, [("deploy", true), ("root", true)]);
         assert_eq!(
             (
-                snapshot.policies.len(),
-                snapshot.activities.len(),
-                snapshot.profiles.len()
+                snapshot.rules.policies.len(),
+                snapshot.rules.activities.len(),
+                snapshot.rules.profiles.len()
             ),
             (2, 2, 1)
         );
         assert!(!snapshot.user_locked && !snapshot.host_barred && !snapshot.is_application);
     }
     let nowhere = store.policy_snapshot("nobody\0", "nowhere").await.unwrap();
-    assert!(nowhere.host.is_none() && nowhere.groups.is_empty() && nowhere.policies.len() == 2);
+    assert!(
+        nowhere.host.is_none() && nowhere.groups.is_empty() && nowhere.rules.policies.len() == 2
+    );
     assert!(
         store
             .policy_snapshot("deploy-robot", "web-01")
@@ -363,5 +368,59 @@ async fn of_many_first_uses_one_pins(bench: Bench) {
     assert!(
         matches!(refused, StoreError::Constraint { .. }),
         "{refused:?}"
+    );
+}
+
+async fn rules_in_memory_are_those_of_the_database(bench: Bench) {
+    let (store, other) = (&bench.store, bench.again().await);
+    apply_example(store).await;
+    let rules = async || {
+        let here = store.policy_snapshot("alice", "web-01").await.unwrap();
+        let there = other.policy_snapshot("alice", "web-01").await.unwrap();
+        let names = |policies: &[AccessPolicy]| -> Vec<String> {
+            policies.iter().map(|policy| policy.name.clone()).collect()
+        };
+        let seen = names(&here.rules.policies);
+        assert_eq!(seen, names(&there.rules.policies), "on both nodes at once");
+        (here.rules, seen)
+    };
+    let (first, before) = rules().await;
+    let (again, _) = rules().await;
+    assert!(Arc::ptr_eq(&first, &again), "read once");
+    // Other nouns are no rules.
+    let more =
+        declaration(serde_json::json!({ "groups": [{ "name": "new", "members": ["alice"] }] }));
+    let system = Author::system();
+    store.apply(&system, &more, false, at(1)).await.unwrap();
+    assert!(Arc::ptr_eq(&first, &rules().await.0));
+
+    let mut policy = first.policies[0].clone();
+    policy.name = "zz".to_owned();
+    let added = Declaration {
+        access_policies: vec![policy],
+        ..Declaration::default()
+    };
+    other.apply(&system, &added, false, at(2)).await.unwrap();
+    let (_, seen) = rules().await;
+    assert_eq!(seen, [before.clone(), vec!["zz".to_owned()]].concat());
+    store
+        .remove_noun(&system, NounKind::AccessPolicy, "zz", at(3))
+        .await
+        .unwrap();
+    assert_eq!(rules().await.1, before);
+    // Whatever wrote it.
+    let mut raw = bench.raw().await;
+    sqlx::query(
+        "UPDATE noun SET doc = replace(doc, 'standard', 'gone') WHERE kind = 'access-policy'",
+    )
+    .execute(&mut raw)
+    .await
+    .unwrap();
+    let (rules, _) = rules().await;
+    assert!(
+        rules
+            .policies
+            .iter()
+            .all(|policy| policy.connection_profile == "gone")
     );
 }

@@ -649,12 +649,19 @@ async fn sessions_can_be_entered_until_they_end(bench: Bench) {
         None,
         "made by connecting: only its own connection enters it"
     );
+    let asked_ahead = async |user: &str, host: &str| {
+        let snapshot = store.policy_snapshot(user, host).await.unwrap();
+        snapshot.asked_ahead
+    };
+    assert!(!asked_ahead("alice", "web-01").await);
     let mut first = session(store, 1).await;
     let mut second = session(store, 2).await;
     for new in [&mut first, &mut second] {
         new.origin = Origin::Api;
         store.insert_session(new, &[]).await.unwrap();
     }
+    assert!(asked_ahead("alice", "web-01").await);
+    assert!(!asked_ahead("bob", "web-01").await && !asked_ahead("alice", "nowhere").await);
     let state = async |new: &NewSession, status: Status| {
         let mut state = update(new, status);
         state.times.scheduled_end = Some(at(100));

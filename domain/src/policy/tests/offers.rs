@@ -57,7 +57,7 @@ fn strings(survey: &Survey) -> Vec<String> {
 fn the_shortest_string_that_says_enough() {
     let mut survey = survey();
     assert_eq!(strings(&survey), ["alice+web-01"]);
-    survey.base.policies[0]
+    survey.base.rules_mut().policies[0]
         .activities
         .push("root shell".to_owned());
     assert_eq!(
@@ -66,6 +66,7 @@ fn the_shortest_string_that_says_enough() {
     );
     survey
         .base
+        .rules_mut()
         .policies
         .push(policy("at night", &["alice"], &["shell"]));
     assert_eq!(
@@ -79,9 +80,10 @@ fn the_shortest_string_that_says_enough() {
     // A name that reads like another one with its spaces written as `_` is typed as it is.
     survey
         .base
+        .rules_mut()
         .activities
         .extend([activity("root_shell", Protocol::Ssh, "root")]);
-    survey.base.policies[0]
+    survey.base.rules_mut().policies[0]
         .activities
         .push("root_shell".to_owned());
     assert_eq!(
@@ -93,7 +95,9 @@ fn the_shortest_string_that_says_enough() {
 #[test]
 fn hosts_are_sorted_whatever_their_case() {
     let mut survey = survey();
-    survey.base.policies[0].hosts.push("Web-02".to_owned());
+    survey.base.rules_mut().policies[0]
+        .hosts
+        .push("Web-02".to_owned());
     assert_eq!(strings(&survey), ["alice+web-01", "alice+Web-02"]);
 }
 
@@ -127,7 +131,7 @@ fn any_survey() -> impl Strategy<Value = Survey> {
     )
         .prop_map(|(policies, hosts, member, is_application)| {
             let mut survey = survey();
-            survey.base.policies = policies;
+            survey.base.rules_mut().policies = policies;
             survey.base.is_application = is_application;
             if !member {
                 survey.base.groups.clear();

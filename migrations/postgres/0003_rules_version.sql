@@ -1,0 +1,21 @@
+-- Counts the changes of what policies say, so that whoever keeps them in memory knows when they are others.
+CREATE TABLE rules_version (
+    one BIGINT NOT NULL PRIMARY KEY CHECK (one = 1),
+    version BIGINT NOT NULL,
+    -- The transaction that counted last: many changes in one are one.
+    counted_by BIGINT NOT NULL DEFAULT 0
+);
+INSERT INTO rules_version (one, version) VALUES (1, 1);
+
+-- Triggers, so that no way of writing can forget it.
+CREATE FUNCTION rules_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE rules_version SET version = version + 1, counted_by = txid_current() WHERE counted_by <> txid_current();
+    RETURN NULL;
+END $$;
+CREATE TRIGGER rules_inserted AFTER INSERT ON noun FOR EACH ROW
+    WHEN (NEW.kind IN ('access-policy', 'activity', 'connection-profile')) EXECUTE FUNCTION rules_changed();
+CREATE TRIGGER rules_updated AFTER UPDATE ON noun FOR EACH ROW
+    WHEN (NEW.kind IN ('access-policy', 'activity', 'connection-profile')) EXECUTE FUNCTION rules_changed();
+CREATE TRIGGER rules_deleted AFTER DELETE ON noun FOR EACH ROW
+    WHEN (OLD.kind IN ('access-policy', 'activity', 'connection-profile')) EXECUTE FUNCTION rules_changed();

@@ -1,0 +1,23 @@
+-- Counts the changes of what policies say, so that whoever keeps them in memory knows when they are others.
+CREATE TABLE rules_version (
+    one BIGINT NOT NULL PRIMARY KEY CHECK (one = 1),
+    version BIGINT NOT NULL
+);
+INSERT INTO rules_version (one, version) VALUES (1, 1);
+
+-- Triggers, so that no way of writing can forget it.
+CREATE TRIGGER rules_inserted AFTER INSERT ON noun
+WHEN NEW.kind IN ('access-policy', 'activity', 'connection-profile')
+BEGIN
+    UPDATE rules_version SET version = version + 1;
+END;
+CREATE TRIGGER rules_updated AFTER UPDATE ON noun
+WHEN NEW.kind IN ('access-policy', 'activity', 'connection-profile')
+BEGIN
+    UPDATE rules_version SET version = version + 1;
+END;
+CREATE TRIGGER rules_deleted AFTER DELETE ON noun
+WHEN OLD.kind IN ('access-policy', 'activity', 'connection-profile')
+BEGIN
+    UPDATE rules_version SET version = version + 1;
+END;
