@@ -10,11 +10,13 @@ use chrono::{DateTime, Utc};
 use sallyport_domain::command::Outcome;
 use sallyport_domain::event::Event;
 use sallyport_domain::id::{CommandId, ConnectionId, SessionId};
+use sallyport_domain::status::Status;
 use sallyport_store::{
     Batch, NewConnection, NewRecording, RecordingState, SessionUpdate, Store, StoreError,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::backlog::Waiting;
 
@@ -22,10 +24,13 @@ use crate::backlog::Waiting;
 const QUEUE: usize = 1024;
 /// Events in one transaction, about.
 const MAX_EVENTS: usize = 2048;
-/// Entries of one transaction, and how long the first of them waits for the others: whoever asks the
-/// API about a session whose prompt she sees must find it as it is.
+/// Entries of one transaction.
 const TOGETHER: usize = 64;
-const LINGER: Duration = Duration::from_millis(2);
+/// How long a change of what lists show waits for others: whoever asks the API about a session whose
+/// prompt she sees must find it as it is.
+const SOON: Duration = Duration::from_millis(2);
+/// How long a line of the log waits for others.
+const LATER: Duration = Duration::from_millis(20);
 /// Pause between two tries.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -112,8 +117,9 @@ impl Ledger {
 }
 
 async fn write_all(store: Store, session: SessionId, mut entries: mpsc::Receiver<Entry>) {
+    let mut shown = None;
     while let Some(first) = entries.recv().await {
-        let together = gather(first, &mut entries).await;
+        let together = gather(first, &mut entries, &mut shown).await;
         if write_together(&store, session, &together).await.is_err() {
             // One that the database does not take must not take the others with it.
             for entry in &together {
@@ -125,8 +131,12 @@ async fn write_all(store: Store, session: SessionId, mut entries: mpsc::Receiver
 
 /// What comes within a moment becomes one transaction, so that the disk is flushed once. What
 /// somebody waits for, such as an answer, is written at once, with all that came before it.
-async fn gather(first: Entry, entries: &mut mpsc::Receiver<Entry>) -> Vec<Entry> {
-    let linger = tokio::time::sleep(LINGER);
+async fn gather(
+    first: Entry,
+    entries: &mut mpsc::Receiver<Entry>,
+    shown: &mut Option<Status>,
+) -> Vec<Entry> {
+    let linger = tokio::time::sleep(patience(&first, shown));
     tokio::pin!(linger);
     let mut together = vec![first];
     while together.len() < TOGETHER && !together.iter().any(is_full) {
@@ -134,7 +144,13 @@ async fn gather(first: Entry, entries: &mut mpsc::Receiver<Entry>) -> Vec<Entry>
         tokio::select! {
             biased;
             entry = entries.recv() => match entry {
-                Some(entry) => add(&mut together, entry),
+                Some(entry) => {
+                    let by = Instant::now() + patience(&entry, shown);
+                    if by < linger.deadline() {
+                        linger.as_mut().reset(by);
+                    }
+                    add(&mut together, entry);
+                }
                 None => break,
             },
             () = std::future::ready(()), if urgent => break,
@@ -142,6 +158,15 @@ async fn gather(first: Entry, entries: &mut mpsc::Receiver<Entry>) -> Vec<Entry>
         }
     }
     together
+}
+
+/// How long it may wait for others. `shown` is the status that was written last.
+fn patience(entry: &Entry, shown: &mut Option<Status>) -> Duration {
+    match entry {
+        Entry::Save(update, ..) if shown.replace(update.status) == Some(update.status) => LATER,
+        Entry::Save(..) | Entry::Answer(..) | Entry::ConnectionOpened(_) => SOON,
+        Entry::ConnectionClosed { .. } | Entry::TapeBegun(_) | Entry::TapeFinished { .. } => LATER,
+    }
 }
 
 /// Does somebody wait until it is written?

@@ -139,13 +139,13 @@ async fn adopt_sessions(node: &Arc<Node>) -> Result<(), StoreError> {
     for stored in node.store.unowned_sessions().await? {
         let id = stored.session.id;
         match restore(&stored) {
-            Some(session) => {
+            Some(mut session) => {
                 if node.store.adopt_session(id, node.config.node).await? {
+                    let actions = session.handle(clock::now(), Input::Provisioned);
                     node.drive(Start {
                         session,
                         subject: subject(&stored),
-                        first: Some(Input::Provisioned),
-                        actions: Vec::new(),
+                        actions,
                         arrivals: Arrivals::default(),
                     });
                 }

@@ -27,8 +27,8 @@ const STEPS: &[Step] = &[
     },
     Step {
         version: 3,
-        sqlite: include_str!("../../migrations/sqlite/0003_rules_version.sql"),
-        postgres: include_str!("../../migrations/postgres/0003_rules_version.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0003_cheap_decisions.sql"),
+        postgres: include_str!("../../migrations/postgres/0003_cheap_decisions.sql"),
     },
 ];
 

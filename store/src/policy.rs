@@ -207,25 +207,28 @@ async fn hosts_at(tx: &mut Tx, address: &str) -> Result<Vec<Host>, StoreError> {
 }
 
 /// What a decision depends on, besides the rules: who `$1` is, and what `$2` is to her.
+///
+/// `CROSS JOIN` makes SQLite join in this order: from the one that is known to the few that are its own.
 const FACTS: &str = "WITH
     who AS (
         SELECT id, kind, locked FROM noun WHERE kind IN ('user', 'application') AND key = $1
         ORDER BY kind DESC LIMIT 1),
     target AS (
-        SELECT id, doc FROM noun WHERE kind = 'host' AND (key = $2 OR alias = $2)
-        ORDER BY CASE WHEN key = $2 THEN 0 ELSE 1 END LIMIT 1)
+        SELECT id, doc, 0 AS place FROM noun WHERE kind = 'host' AND key = $2
+        UNION ALL SELECT id, doc, 1 FROM noun WHERE kind = 'host' AND alias = $2
+        ORDER BY place LIMIT 1)
     SELECT 'rules' AS fact, '' AS id, '' AS content, version AS number FROM rules_version
     UNION ALL SELECT kind, id, '', locked FROM who
-    UNION ALL SELECT 'group', n.id, n.name, 0 FROM who
-        JOIN noun_link l ON l.target_id = who.id AND l.field = 'members' JOIN noun n ON n.id = l.noun_id
+    UNION ALL SELECT 'group', n.id, n.name, 0 FROM who CROSS JOIN noun_link l CROSS JOIN noun n
+        WHERE l.target_id = who.id AND l.field = 'members' AND n.id = l.noun_id
     UNION ALL SELECT 'host', id, doc, 0 FROM target
-    UNION ALL SELECT 'barred', b.host_id, '', 0 FROM who CROSS JOIN target
-        JOIN host_bar b ON b.user_id = who.id AND b.host_id = target.id
-    UNION ALL SELECT 'account', n.id, n.doc, (SELECT COUNT(*) FROM secret s WHERE s.owner_id = n.id) FROM target
-        JOIN noun_link l ON l.target_id = target.id AND l.field = 'host'
-        JOIN noun n ON n.id = l.noun_id AND n.kind = 'account'
-    UNION ALL SELECT 'asked-ahead', '', '', COUNT(*) FROM target
-        JOIN session s ON s.host_id = target.id AND s.user_name = $1 AND s.origin = 'api' AND s.final = 0";
+    UNION ALL SELECT 'barred', b.host_id, '', 0 FROM who CROSS JOIN target CROSS JOIN host_bar b
+        WHERE b.user_id = who.id AND b.host_id = target.id
+    UNION ALL SELECT 'account', n.id, n.doc, (SELECT COUNT(*) FROM secret s WHERE s.owner_id = n.id)
+        FROM target CROSS JOIN noun_link l CROSS JOIN noun n
+        WHERE l.target_id = target.id AND l.field = 'host' AND n.id = l.noun_id AND n.kind = 'account'
+    UNION ALL SELECT 'asked-ahead', '', '', COUNT(*) FROM target CROSS JOIN session s
+        WHERE s.user_name = $1 AND s.host_id = target.id AND s.final = 0 AND s.origin = 'api'";
 
 /// The version of the rules, and a snapshot without them.
 fn facts(user: &str, rows: &[AnyRow]) -> Result<(i64, Snapshot), StoreError> {

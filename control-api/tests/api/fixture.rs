@@ -308,7 +308,8 @@ async fn requested(store: &Store, user: &str, host: &str, now: DateTime<Utc>) ->
         recording_mode: RecordingMode::Strict,
         notes: "=HYPERLINK(\"https://evil.example\")".to_owned(),
         ticket: String::new(),
-        requested_at: now,
+        times: Times::requested(now),
+        deadline_reason: None,
         terms: Terms {
             max_duration: Span::from_secs(3600),
             idle_timeout: None,

@@ -107,6 +107,20 @@ pub struct Times {
     pub ended_at: Option<DateTime<Utc>>,
 }
 
+impl Times {
+    /// Those of a session that is just being asked for.
+    pub fn requested(at: DateTime<Utc>) -> Self {
+        Self {
+            requested_at: at,
+            provisioned_at: None,
+            connected_at: None,
+            scheduled_end: None,
+            disconnected_at: None,
+            ended_at: None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

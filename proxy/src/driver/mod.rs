@@ -44,8 +44,6 @@ pub struct Start {
     pub session: Session,
     /// What it is about: user, host and activity, for asking the policy again.
     pub subject: Subject,
-    /// The first thing to feed it.
-    pub first: Option<Input>,
     /// What it answered before it had a driver.
     pub actions: Vec<Action>,
     /// Who comes with it, if it was made for somebody who is on her way.
@@ -91,7 +89,7 @@ pub fn start(store: Store, start: Start, done: impl FnOnce() + Send + 'static) -
         source: None,
     };
     tokio::spawn(async move {
-        let run = driver.run(mailbox, start.actions, start.first);
+        let run = driver.run(mailbox, start.actions);
         if shielded("the driver of a session", run).await.is_none() {
             // Without a driver nobody enforces a deadline. In the store it ends at the next start.
             driver.cut_all(&CloseReason::InternalError);
@@ -135,16 +133,8 @@ struct PendingCut {
 }
 
 impl Driver {
-    async fn run(
-        &mut self,
-        mut mailbox: mpsc::Receiver<Mail>,
-        actions: Vec<Action>,
-        first: Option<Input>,
-    ) {
+    async fn run(&mut self, mut mailbox: mpsc::Receiver<Mail>, actions: Vec<Action>) {
         self.perform(actions).await;
-        if let Some(input) = first {
-            self.feed(input).await;
-        }
         while !(self.stopping || self.session.is_over())
             || !self.connections.is_empty()
             || !self.open_tapes.is_empty()

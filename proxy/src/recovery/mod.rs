@@ -65,7 +65,6 @@ async fn take_up_sessions(node: &Arc<Node>) -> Result<(), ProxyError> {
         let start = Start {
             session,
             subject: orders::subject(&stored),
-            first: None,
             actions,
             arrivals: Arrivals::default(),
         };

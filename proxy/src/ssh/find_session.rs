@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use sallyport_domain::event::Event;
 use sallyport_domain::id::SessionId;
 use sallyport_domain::refusal::Refusal;
-use sallyport_domain::session::{Input, Origin, Session, Terms};
+use sallyport_domain::session::{Action, Input, Origin, Session, Terms};
 use sallyport_store::{NewSession, SessionType};
 use uuid::Uuid;
 
@@ -49,15 +48,12 @@ pub async fn find_session(
         end_notice: profile.end_notice.clone(),
         extension: profile.extension,
     };
-    let session = Session::new(
-        id,
-        Origin::Connect,
-        guest.identity.name.clone(),
-        terms.clone(),
-        now,
-    );
-    let row = session_row(node, guest, granted, &session, terms, now);
-    let events = [
+    let user = guest.identity.name.clone();
+    let mut session = Session::new(id, Origin::Connect, user, terms.clone(), now);
+    // There is nothing to do before it yet, so that it begins, in the store as well, as one that is ready.
+    let (logged, actions) = begun(session.handle(now, Input::Provisioned));
+    let row = session_row(node, guest, granted, &session, terms);
+    let asked = [
         Event::Requested {
             user: row.user.clone(),
             host: row.host.clone(),
@@ -67,8 +63,9 @@ pub async fn find_session(
             policy: row.access_policy.clone(),
             profile: row.connection_profile.clone(),
         },
-    ]
-    .map(|event| (now, event));
+    ];
+    let events = asked.into_iter().chain(logged);
+    let events: Vec<_> = events.map(|event| (now, event)).collect();
     node.store
         .insert_session(&row, &events)
         .await
@@ -86,8 +83,7 @@ pub async fn find_session(
     let driver = node.drive(Start {
         session,
         subject,
-        first: Some(Input::Provisioned),
-        actions: Vec::new(),
+        actions,
         arrivals,
     });
     Ok(Found {
@@ -97,13 +93,31 @@ pub async fn find_session(
     })
 }
 
+/// What a session says as it begins: for its log, which is written with its row, and for its driver.
+fn begun(actions: Vec<Action>) -> (Vec<Event>, Vec<Action>) {
+    let (mut events, mut others) = (Vec::new(), Vec::new());
+    for action in actions {
+        match action {
+            Action::Log(event) => events.push(event),
+            Action::Persist => {}
+            Action::TearDown
+            | Action::Notify(_)
+            | Action::ShutGate { .. }
+            | Action::OpenGate { .. }
+            | Action::Cut { .. }
+            | Action::Answer { .. }
+            | Action::WakeAt(_) => others.push(action),
+        }
+    }
+    (events, others)
+}
+
 fn session_row(
     node: &Node,
     guest: &Guest,
     granted: &Granted,
     session: &Session,
     terms: Terms,
-    now: DateTime<Utc>,
 ) -> NewSession {
     let (identity, permit, host) = (&guest.identity, &granted.permit, granted.permit.host());
     NewSession {
@@ -130,7 +144,8 @@ fn session_row(
         recording_mode: permit.profile().recording,
         notes: granted.notes.clone().unwrap_or_default(),
         ticket: granted.ticket.clone().unwrap_or_default(),
-        requested_at: now,
+        times: session.times(),
+        deadline_reason: session.deadline().map(|deadline| deadline.reason),
         terms,
         node: Some(node.config.node),
         status: session.status(),

@@ -111,8 +111,10 @@ pub struct NewSession {
     pub notes: String,
     /// Ticket number.
     pub ticket: String,
-    /// When it was asked for.
-    pub requested_at: DateTime<Utc>,
+    /// Its times so far.
+    pub times: Times,
+    /// Which limit set the scheduled end.
+    pub deadline_reason: Option<DeadlineReason>,
     /// Its profile's limits, as they were then.
     pub terms: Terms,
     /// The node that owns it; `None` until one adopts it.

@@ -29,11 +29,12 @@ impl Store {
             "INSERT INTO session (id, origin, kind, status, user_name, first_name, last_name, email, identity_provider,
                 scope, login_account, account_id, host, host_id, target_address, target_port, source_ip, activity,
                 access_policy, connection_profile, recording_mode, notes, ticket, terms, requested_at, node_id, final,
-                events, search, search_live, machine, launch_point_id, launch_point_name, node_name, gateway_group)
+                events, search, search_live, machine, launch_point_id, launch_point_name, node_name, gateway_group,
+                provisioned_at, scheduled_end, deadline_reason)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
                 $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33,
                 COALESCE((SELECT name FROM node WHERE id = $26), ''),
-                COALESCE((SELECT gateway_group FROM node WHERE id = $26), ''))",
+                COALESCE((SELECT gateway_group FROM node WHERE id = $26), ''), $34, $35, $36)",
         )
         .bind(new.id.to_string())
         .bind(word(&new.origin)?)
@@ -59,7 +60,7 @@ impl Store {
         .bind(text(&new.notes))
         .bind(text(&new.ticket))
         .bind(json(&new.terms)?)
-        .bind(micros(new.requested_at))
+        .bind(micros(new.times.requested_at))
         .bind(new.node.map(|node| node.to_string()))
         .bind(i64::from(new.status.is_final()))
         .bind(i64::try_from(events.len()).unwrap_or(i64::MAX))
@@ -68,6 +69,9 @@ impl Store {
         .bind(json(&new.machine)?)
         .bind(text(new.launch_point.id()))
         .bind(text(new.launch_point.name()))
+        .bind(new.times.provisioned_at.map(micros))
+        .bind(new.times.scheduled_end.map(micros))
+        .bind(new.deadline_reason.map(|reason| reason.as_str()))
         .execute(&mut *tx)
         .await?;
         write(&mut tx, new.id, 1, events).await?;

@@ -147,7 +147,8 @@ pub(crate) async fn session(store: &Store, requested: i64) -> NewSession {
         recording_mode: RecordingMode::Strict,
         notes: "Kernel update".to_owned(),
         ticket: "T-4711".to_owned(),
-        requested_at: at(requested),
+        times: Times::requested(at(requested)),
+        deadline_reason: None,
         terms: Terms {
             max_duration: Span::from_minutes(480),
             idle_timeout: None,
@@ -164,14 +165,7 @@ pub(crate) async fn session(store: &Store, requested: i64) -> NewSession {
 pub(crate) fn update(new: &NewSession, status: Status) -> SessionUpdate {
     SessionUpdate {
         status,
-        times: Times {
-            requested_at: new.requested_at,
-            provisioned_at: None,
-            connected_at: None,
-            scheduled_end: None,
-            disconnected_at: None,
-            ended_at: None,
-        },
+        times: Times::requested(new.times.requested_at),
         close_reason: None,
         deadline_reason: None,
         locked: None,

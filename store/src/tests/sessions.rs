@@ -27,7 +27,7 @@ on_both! {
 
 fn ended(new: &NewSession, status: Status, seconds: i64) -> SessionUpdate {
     let mut update = update(new, status);
-    update.times.connected_at = Some(new.requested_at);
+    update.times.connected_at = Some(new.times.requested_at);
     update.times.ended_at = Some(at(seconds));
     update.close_reason = Some(CloseReason::Admin {
         by: "bob".to_owned(),
@@ -77,6 +77,8 @@ async fn a_session_comes_back_as_it_was_saved(bench: Bench) {
     let expected = NewSession {
         status: Status::Locked,
         machine: change.machine.clone(),
+        times: change.times,
+        deadline_reason: change.deadline_reason,
         ..new.clone()
     };
     assert_eq!(stored.session, expected);

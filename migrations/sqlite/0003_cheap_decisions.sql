@@ -21,3 +21,6 @@ WHEN OLD.kind IN ('access-policy', 'activity', 'connection-profile')
 BEGIN
     UPDATE rules_version SET version = version + 1;
 END;
+
+-- The sessions that somebody may enter: few, however many there have been.
+CREATE INDEX session_asked_ahead ON session (user_name, host_id) WHERE final = 0 AND origin = 'api';

@@ -19,3 +19,6 @@ CREATE TRIGGER rules_updated AFTER UPDATE ON noun FOR EACH ROW
     WHEN (NEW.kind IN ('access-policy', 'activity', 'connection-profile')) EXECUTE FUNCTION rules_changed();
 CREATE TRIGGER rules_deleted AFTER DELETE ON noun FOR EACH ROW
     WHEN (OLD.kind IN ('access-policy', 'activity', 'connection-profile')) EXECUTE FUNCTION rules_changed();
+
+-- The sessions that somebody may enter: few, however many there have been.
+CREATE INDEX session_asked_ahead ON session (user_name, host_id) WHERE final = 0 AND origin = 'api';
