@@ -116,7 +116,7 @@ impl Store {
         );
         let row = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(hash.as_str())
-            .fetch_optional(&self.inner.reader)
+            .fetch_optional(&mut *self.ask().await?)
             .await?;
         let Some(row) = row else { return Ok(None) };
         let stored = row.text("api_key_hash")?;
@@ -141,7 +141,7 @@ impl Store {
         let query = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(kind.as_str())
             .bind(name.replace('\0', "\u{fffd}"));
-        Ok(query.fetch_optional(&self.inner.reader).await?)
+        Ok(query.fetch_optional(&mut *self.ask().await?).await?)
     }
 
     /// Makes an administrator over everything, if there is no administrator at all. Answers

@@ -2,8 +2,8 @@
 
 use crate::error::StoreError;
 use crate::hint::Hint;
+use crate::kept::Tx;
 use crate::open::Store;
-use crate::sql::Tx;
 
 /// Writes that become visible together, or not at all. Dropping it undoes them.
 ///

@@ -125,7 +125,7 @@ impl Store {
              WHERE c.outcome IS NULL AND s.node_id = $1 ORDER BY c.ordered_at, c.id",
         )
         .bind(node.to_string())
-        .fetch_all(&self.inner.reader)
+        .fetch_all(&mut *self.ask().await?)
         .await?;
         let read = |row: &AnyRow| {
             Ok(OpenCommand {
@@ -161,7 +161,7 @@ impl Store {
             "SELECT id, session_id, command, actor, ordered_at, effective_at, outcome FROM command WHERE id = $1",
         )
         .bind(id.to_string())
-        .fetch_optional(&self.inner.reader)
+        .fetch_optional(&mut *self.ask().await?)
         .await?;
         let read = |row: AnyRow| {
             Ok(CommandRow {

@@ -10,8 +10,8 @@ use sqlx::postgres::PgListener;
 use tokio::sync::broadcast;
 
 use crate::error::StoreError;
+use crate::kept::Tx;
 use crate::open::{Dialect, Store};
-use crate::sql::Tx;
 
 /// Which table to read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

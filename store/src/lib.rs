@@ -11,6 +11,7 @@ mod batch;
 mod command;
 mod error;
 mod hint;
+mod kept;
 mod listing;
 mod login;
 mod migrate;

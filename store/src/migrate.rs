@@ -1,6 +1,6 @@
 //! Brings the schema up to date.
 
-use sqlx::AnyPool;
+use sqlx::{AnyConnection, Connection};
 
 use crate::error::StoreError;
 use crate::open::Dialect;
@@ -33,8 +33,11 @@ const STEPS: &[Step] = &[
 ];
 
 /// Applies the missing steps in one transaction. Of several nodes that start at once one does it, the others wait.
-pub(crate) async fn migrate(pool: &AnyPool, dialect: Dialect) -> Result<(), StoreError> {
-    let mut tx = pool.begin_with(dialect.begin_write()).await?;
+pub(crate) async fn migrate(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+) -> Result<(), StoreError> {
+    let mut tx = connection.begin_with(dialect.begin_write()).await?;
     if dialect == Dialect::Postgres {
         sqlx::query("SELECT pg_advisory_xact_lock(7310579612101)")
             .execute(&mut *tx)

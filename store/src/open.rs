@@ -5,17 +5,17 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
-use sqlx::{Any, AnyPool, Executor, Transaction};
+use sqlx::{AnyConnection, AnyPool, Connection, Executor};
 use tokio::sync::{Semaphore, broadcast};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
 use crate::error::StoreError;
 use crate::hint::{self, Hint};
+use crate::kept::{Asking, Kept, Tx};
 use crate::migrate;
 use crate::password::Passwords;
 use crate::rules::LastRules;
-use crate::sql::Tx;
 use crate::vault::{VaultError, VaultKey};
 
 /// The store. Clones share one set of connections.
@@ -26,9 +26,8 @@ pub struct Store {
 
 pub(crate) struct Inner {
     pub(crate) dialect: Dialect,
-    /// On SQLite one connection: writers wait for each other here, in order, and never meet
-    /// `SQLITE_BUSY`. On PostgreSQL the same pool as `reader`.
-    pub(crate) writer: AnyPool,
+    /// For SQLite, whose writers wait for each other here, in order, and never meet `SQLITE_BUSY`.
+    kept: Option<KeptConnections>,
     pub(crate) reader: AnyPool,
     pub(crate) vault: VaultKey,
     pub(crate) passwords: Passwords,
@@ -39,6 +38,12 @@ pub(crate) struct Inner {
     /// Tells our own notifications from those of others.
     pub(crate) name: String,
     listener: Option<AbortHandle>,
+}
+
+/// The connections to SQLite that the pool does not have.
+struct KeptConnections {
+    writer: Kept,
+    asker: Kept,
 }
 
 /// Which database it is. The few differences hang on this.
@@ -88,12 +93,12 @@ impl Store {
     pub async fn open(url: &str, vault: VaultKey) -> Result<Self, StoreError> {
         static DRIVERS: Once = Once::new();
         DRIVERS.call_once(sqlx::any::install_default_drivers);
-        let (dialect, writer, reader) = if url.starts_with("sqlite:") {
-            let (writer, reader) = open_sqlite(url).await?;
-            (Dialect::Sqlite, writer, reader)
+        let (dialect, kept, reader) = if url.starts_with("sqlite:") {
+            let (kept, reader) = open_sqlite(url).await?;
+            (Dialect::Sqlite, Some(kept), reader)
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let pool = open_postgres(url).await?;
-            (Dialect::Postgres, pool.clone(), pool)
+            (Dialect::Postgres, None, pool)
         } else {
             return Err(bad_url(url, "it begins with neither sqlite: nor postgres:"));
         };
@@ -111,7 +116,7 @@ impl Store {
         let exports = Semaphore::new(EXPORTS);
         let inner = Inner {
             dialect,
-            writer,
+            kept,
             reader,
             vault,
             passwords,
@@ -130,7 +135,10 @@ impl Store {
     pub async fn close(&self) {
         self.inner.stop_listening();
         self.inner.reader.close().await;
-        self.inner.writer.close().await;
+        if let Some(KeptConnections { writer, asker }) = &self.inner.kept {
+            asker.close().await;
+            writer.close().await;
+        }
     }
 
     /// Does the database answer?
@@ -146,20 +154,24 @@ impl Store {
 
     /// A transaction that writes.
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(self
-            .inner
-            .writer
-            .begin_with(self.inner.dialect.begin_write())
-            .await?)
+        Ok(match &self.inner.kept {
+            Some(kept) => Tx::Kept(kept.writer.begin().await?),
+            None => Tx::Lent(self.inner.reader.begin().await?),
+        })
+    }
+
+    /// A connection for one short question.
+    pub(crate) async fn ask(&self) -> Result<Asking, StoreError> {
+        Ok(match &self.inner.kept {
+            Some(kept) => Asking::Kept(kept.asker.turn().await?),
+            None => Asking::Lent(self.inner.reader.acquire().await?),
+        })
     }
 
     /// A transaction that sees one instant.
-    pub(crate) async fn snapshot(&self) -> Result<Transaction<'static, Any>, StoreError> {
-        Ok(self
-            .inner
-            .reader
-            .begin_with(self.inner.dialect.begin_snapshot())
-            .await?)
+    pub(crate) async fn snapshot(&self) -> Result<Tx, StoreError> {
+        let begin = self.inner.dialect.begin_snapshot();
+        Ok(Tx::Lent(self.inner.reader.begin_with(begin).await?))
     }
 }
 
@@ -223,7 +235,7 @@ async fn check_vault_key(reader: &AnyPool, vault: &VaultKey) -> Result<(), Store
     }
 }
 
-async fn open_sqlite(url: &str) -> Result<(AnyPool, AnyPool), StoreError> {
+async fn open_sqlite(url: &str) -> Result<(KeptConnections, AnyPool), StoreError> {
     let (path, mode) = sqlite_path(url)?;
     if mode == "rwc" {
         // Made here, because SQLite would make it readable for others; its journal files take the same mode.
@@ -240,16 +252,22 @@ async fn open_sqlite(url: &str) -> Result<(AnyPool, AnyPool), StoreError> {
             .replace('?', "%3f")
             .replace('#', "%23")
     );
-    let writer = options(1, SQLITE_WRITER)
-        .min_connections(1)
-        .test_before_acquire(false)
-        .connect(&url)
-        .await?;
-    migrate::migrate(&writer, Dialect::Sqlite).await?;
+    let mut writer = connect(&url, SQLITE_WRITER).await?;
+    migrate::migrate(&mut writer, Dialect::Sqlite).await?;
+    let kept = KeptConnections {
+        writer: Kept::new(writer, ACQUIRE),
+        asker: Kept::new(connect(&url, SQLITE_READER).await?, ACQUIRE),
+    };
     let reader = options(SQLITE_READERS, SQLITE_READER)
         .min_connections(1)
         .test_before_acquire(false);
-    Ok((writer, reader.connect(&url).await?))
+    Ok((kept, reader.connect(&url).await?))
+}
+
+async fn connect(url: &str, setup: &'static str) -> Result<AnyConnection, StoreError> {
+    let mut connection = AnyConnection::connect(url).await?;
+    connection.execute(sqlx::raw_sql(setup)).await?;
+    Ok(connection)
 }
 
 /// The absolute path in a SQLite address, and its mode.
@@ -280,6 +298,8 @@ async fn open_postgres(url: &str) -> Result<AnyPool, StoreError> {
             sqlx::Error::Configuration(problem) => bad_url(url, problem),
             other => other.into(),
         })?;
-    migrate::migrate(&pool, Dialect::Postgres).await?;
+    let mut connection = pool.acquire().await?;
+    migrate::migrate(&mut connection, Dialect::Postgres).await?;
+    drop(connection);
     Ok(pool)
 }

@@ -12,9 +12,10 @@ use sqlx::any::AnyRow;
 use crate::audit::{self, AuditObject, Deed};
 use crate::error::StoreError;
 use crate::hint::Hint;
+use crate::kept::Tx;
 use crate::noun::{find, key};
 use crate::open::Store;
-use crate::sql::{Columns, Lock, Tx, clean, lock, micros};
+use crate::sql::{Columns, Lock, clean, lock, micros};
 use crate::who::Author;
 
 impl Store {
@@ -24,7 +25,7 @@ impl Store {
         let (user, host) = (clean(user), host.to_lowercase());
         let host = clean(&host);
         let asked = || sqlx::query(FACTS).bind(user.as_ref()).bind(host.as_ref());
-        let rows = asked().fetch_all(&self.inner.reader).await?;
+        let rows = asked().fetch_all(&mut *self.ask().await?).await?;
         let (version, mut snapshot) = facts(&user, &rows)?;
         if let Some(rules) = self.inner.rules.at(version) {
             snapshot.rules = rules;
@@ -55,7 +56,7 @@ impl Store {
     pub async fn host_keys(&self, host: NounId) -> Result<Vec<String>, StoreError> {
         let rows = sqlx::query("SELECT key FROM host_key WHERE host_id = $1 ORDER BY slot")
             .bind(host.to_string())
-            .fetch_all(&self.inner.reader)
+            .fetch_all(&mut *self.ask().await?)
             .await?;
         rows.iter().map(|row| row.text("key")).collect()
     }

@@ -13,7 +13,8 @@ use serde::de::DeserializeOwned;
 use sqlx::any::AnyRow;
 
 use crate::error::StoreError;
-use crate::sql::{Columns, Tx};
+use crate::kept::Tx;
+use crate::sql::Columns;
 
 /// The rules that were read last, and which version they are.
 #[derive(Default)]

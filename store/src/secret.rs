@@ -8,9 +8,10 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::error::StoreError;
+use crate::kept::Tx;
 use crate::open::Store;
 use crate::session::append;
-use crate::sql::{Columns, Tx, micros};
+use crate::sql::{Columns, micros};
 use crate::vault::{Place, Sealed, VaultError};
 
 /// What a secret is.

@@ -7,15 +7,13 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sqlx::Row;
 use sqlx::any::AnyRow;
-use sqlx::{Any, Row, Transaction};
 use uuid::Uuid;
 
 use crate::error::StoreError;
+use crate::kept::Tx;
 use crate::open::Dialect;
-
-/// A transaction that writes.
-pub(crate) type Tx = Transaction<'static, Any>;
 
 /// What writers on different nodes take turns for. Always taken in this order, the audit trail
 /// last of everything a transaction does, so that no two wait for each other.

@@ -6,9 +6,10 @@ use sallyport_domain::policy::{Survey, SurveyedHost};
 use serde::Deserialize;
 
 use crate::error::StoreError;
+use crate::kept::Tx;
 use crate::open::Store;
 use crate::policy::subject;
-use crate::sql::{Columns, Tx};
+use crate::sql::Columns;
 
 /// As much of an account's document as is needed.
 #[derive(Deserialize)]

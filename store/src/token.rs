@@ -69,7 +69,7 @@ impl Store {
         let row = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(digest(token))
             .bind(micros(now))
-            .fetch_optional(&self.inner.reader)
+            .fetch_optional(&mut *self.ask().await?)
             .await?;
         row.as_ref().map(identity).transpose()
     }

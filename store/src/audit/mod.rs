@@ -12,8 +12,9 @@ use sqlx::any::AnyRow;
 
 use self::list::{COLUMNS, read};
 use crate::error::StoreError;
+use crate::kept::Tx;
 use crate::open::Store;
-use crate::sql::{Columns, Lock, Tx, clean, json, lock, micros};
+use crate::sql::{Columns, Lock, clean, json, lock, micros};
 use crate::who::Author;
 
 /// What an act was about.

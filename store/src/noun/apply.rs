@@ -14,8 +14,9 @@ use super::{Change, ChangeAction, Stored, find};
 use crate::audit::{self, AuditObject, Deed};
 use crate::error::{ApplyError, StoreError};
 use crate::hint::Hint;
+use crate::kept::Tx;
 use crate::open::Store;
-use crate::sql::{Lock, Tx, clean, lock, micros, new_id};
+use crate::sql::{Lock, clean, lock, micros, new_id};
 use crate::who::Author;
 
 /// What one `apply` knows while it runs.

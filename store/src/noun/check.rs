@@ -9,7 +9,8 @@ use super::apply::Run;
 use super::item::{Item, key};
 use super::{Stored, find};
 use crate::error::ApplyError;
-use crate::sql::{Columns, Tx};
+use crate::kept::Tx;
+use crate::sql::Columns;
 
 /// How many existing names a complaint about an unknown one lists.
 const SHOWN: usize = 20;

@@ -19,7 +19,8 @@ use sqlx::any::AnyRow;
 pub(crate) use item::{key, public_key};
 
 use crate::error::StoreError;
-use crate::sql::{Columns, Tx};
+use crate::kept::Tx;
+use crate::sql::Columns;
 
 /// What `apply` did to a noun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

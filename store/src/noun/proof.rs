@@ -7,9 +7,10 @@ use sha2::{Digest, Sha256};
 
 use super::item::{Item, Proof, key};
 use crate::error::{ApplyError, StoreError};
+use crate::kept::Tx;
 use crate::open::Store;
 use crate::secret::{self, SecretField};
-use crate::sql::{Columns, Tx, micros};
+use crate::sql::{Columns, micros};
 
 /// What was worked out before the transaction.
 pub(super) enum Prepared {

@@ -8,8 +8,9 @@ use super::{Stored, find, key};
 use crate::audit::{self, AuditObject, Deed};
 use crate::error::{ApplyError, StoreError};
 use crate::hint::Hint;
+use crate::kept::Tx;
 use crate::open::Store;
-use crate::sql::{Columns, Lock, Tx, lock};
+use crate::sql::{Columns, Lock, lock};
 use crate::who::Author;
 
 /// How many of those in the way a refusal names.

@@ -9,10 +9,11 @@ use sqlx::any::AnyRow;
 
 use super::EventRow;
 use crate::error::StoreError;
+use crate::kept::Tx;
 use crate::listing::{Filter, Listing, RowStream, SortKey, order};
 use crate::open::Store;
 use crate::query::{ListQuery, Page};
-use crate::sql::{Columns, Tx, clean, json, micros};
+use crate::sql::{Columns, clean, json, micros};
 
 /// Appends to the session's log. The session's row counts its lines, and is locked meanwhile, so
 /// that two writers never give the same number.

@@ -296,7 +296,7 @@ impl Store {
             .bind(host.to_string())
             .bind(activity.unwrap_or_default())
             .bind(micros(now))
-            .fetch_optional(&self.inner.reader)
+            .fetch_optional(&mut *self.ask().await?)
             .await?;
         row.as_ref().map(stored).transpose()
     }
@@ -306,7 +306,7 @@ impl Store {
         let sql = format!("SELECT {COLUMNS} FROM session s WHERE s.id = $1");
         let row = sqlx::query(AssertSqlSafe(sql))
             .bind(id.to_string())
-            .fetch_optional(&self.inner.reader)
+            .fetch_optional(&mut *self.ask().await?)
             .await?;
         row.as_ref().map(stored).transpose()
     }
@@ -343,7 +343,7 @@ impl Store {
             "SELECT {COLUMNS} FROM session s WHERE s.final = 0 AND s.node_id IS NULL ORDER BY s.requested_at"
         );
         sqlx::query(AssertSqlSafe(sql))
-            .fetch_all(&self.inner.reader)
+            .fetch_all(&mut *self.ask().await?)
             .await?
             .iter()
             .map(stored)

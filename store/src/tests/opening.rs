@@ -95,7 +95,7 @@ async fn addresses_that_are_none_are_explained_without_their_password() {
 #[tokio::test]
 async fn sqlite_syncs_every_commit() {
     let bench = sqlite().await;
-    let mut connection = bench.store.inner.writer.acquire().await.unwrap();
+    let mut connection = bench.store.begin().await.unwrap();
     for (pragma, expected) in [
         ("PRAGMA synchronous", 2),
         ("PRAGMA foreign_keys", 1),
