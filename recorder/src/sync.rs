@@ -1,7 +1,8 @@
 //! Carrying written frames from the page cache to the disk, behind the writers' backs.
 //!
 //! A `kill -9` loses nothing that was written. A power cut does, until the disk has it: one thread
-//! of the process goes over all tapes four times a second, so that it loses at most one second.
+//! of the process goes over all tapes as often as it must for that to be at most one second. Not
+//! oftener: while the file system writes, whoever types waits a millisecond for the tape.
 
 use std::fs::File;
 use std::io;
@@ -9,10 +10,12 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How often dirty tapes are flushed.
-const EVERY: Duration = Duration::from_millis(250);
+/// What a power cut may take, less what a late wake-up may cost.
+const AT_RISK: Duration = Duration::from_millis(850);
+/// The shortest rest between two rounds, however slow the disk is.
+const REST: Duration = Duration::from_millis(50);
 /// So many tapes are flushed one after the other; beyond, on several threads, because the file
 /// system joins flushes that wait at the same time.
 const ONE_THREAD: usize = 8;
@@ -120,10 +123,17 @@ fn run() {
             .into_iter()
             .filter(|tape| tape.dirty.load(Ordering::Acquire))
             .collect();
+        let begun = Instant::now();
         flush_all(&dirty);
         drop(dirty);
-        thread::sleep(EVERY);
+        thread::sleep(rest(begun.elapsed()));
     }
+}
+
+/// Until the next round. A byte that just missed this one, which took so long, waits for all of it,
+/// then rests, and is safe at the end of the next, which may take as long.
+fn rest(took: Duration) -> Duration {
+    AT_RISK.saturating_sub(2 * took).max(REST)
 }
 
 fn live_tapes() -> Vec<Arc<Shared>> {
@@ -146,4 +156,18 @@ fn flush_all(dirty: &[Arc<Shared>]) {
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_power_cut_takes_less_than_a_second() {
+        for took in [0, 1, 50, 200, 300, 400].map(Duration::from_millis) {
+            let lost = took + rest(took) + took;
+            assert!(lost < Duration::from_secs(1), "{took:?}: {lost:?}");
+        }
+        assert_eq!(rest(Duration::from_secs(2)), REST);
+    }
 }
