@@ -1,16 +1,18 @@
--- Counts the changes of what policies say, so that whoever keeps them in memory knows when they are others.
+-- Which rules these are: another number with every change of what policies say, so that whoever keeps them in memory
+-- knows when they are others. Drawn by lot: a database that was set back must not count up to a number again.
 CREATE TABLE rules_version (
     one BIGINT NOT NULL PRIMARY KEY CHECK (one = 1),
     version BIGINT NOT NULL,
-    -- The transaction that counted last: many changes in one are one.
-    counted_by BIGINT NOT NULL DEFAULT 0
+    -- The transaction that drew it: many changes in one are one.
+    drawn_by TEXT NOT NULL DEFAULT ''
 );
 INSERT INTO rules_version (one, version) VALUES (1, 1);
 
 -- Triggers, so that no way of writing can forget it.
 CREATE FUNCTION rules_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE rules_version SET version = version + 1, counted_by = txid_current() WHERE counted_by <> txid_current();
+    UPDATE rules_version SET version = (random() * 9007199254740992)::BIGINT, drawn_by = txid_current() || ' ' || now()
+        WHERE drawn_by <> txid_current() || ' ' || now();
     RETURN NULL;
 END $$;
 CREATE TRIGGER rules_inserted AFTER INSERT ON noun FOR EACH ROW

@@ -1,4 +1,5 @@
--- Counts the changes of what policies say, so that whoever keeps them in memory knows when they are others.
+-- Which rules these are: another number with every change of what policies say, so that whoever keeps them in memory
+-- knows when they are others. Drawn by lot: a database that was set back must not count up to a number again.
 CREATE TABLE rules_version (
     one BIGINT NOT NULL PRIMARY KEY CHECK (one = 1),
     version BIGINT NOT NULL
@@ -9,17 +10,17 @@ INSERT INTO rules_version (one, version) VALUES (1, 1);
 CREATE TRIGGER rules_inserted AFTER INSERT ON noun
 WHEN NEW.kind IN ('access-policy', 'activity', 'connection-profile')
 BEGIN
-    UPDATE rules_version SET version = version + 1;
+    UPDATE rules_version SET version = random();
 END;
 CREATE TRIGGER rules_updated AFTER UPDATE ON noun
 WHEN NEW.kind IN ('access-policy', 'activity', 'connection-profile')
 BEGIN
-    UPDATE rules_version SET version = version + 1;
+    UPDATE rules_version SET version = random();
 END;
 CREATE TRIGGER rules_deleted AFTER DELETE ON noun
 WHEN OLD.kind IN ('access-policy', 'activity', 'connection-profile')
 BEGIN
-    UPDATE rules_version SET version = version + 1;
+    UPDATE rules_version SET version = random();
 END;
 
 -- The sessions that somebody may enter: few, however many there have been.

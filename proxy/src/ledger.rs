@@ -134,7 +134,7 @@ async fn write_all(store: Store, session: SessionId, mut entries: mpsc::Receiver
 async fn gather(
     first: Entry,
     entries: &mut mpsc::Receiver<Entry>,
-    shown: &mut Option<Status>,
+    shown: &mut Option<Shown>,
 ) -> Vec<Entry> {
     let linger = tokio::time::sleep(patience(&first, shown));
     tokio::pin!(linger);
@@ -160,12 +160,21 @@ async fn gather(
     together
 }
 
-/// How long it may wait for others. `shown` is the status that was written last.
-fn patience(entry: &Entry, shown: &mut Option<Status>) -> Duration {
+/// What lists show of a session: where it stands, and until when it may last.
+type Shown = (Status, Option<DateTime<Utc>>);
+
+/// How long it may wait for others. `shown` is what came last.
+fn patience(entry: &Entry, shown: &mut Option<Shown>) -> Duration {
     match entry {
-        Entry::Save(update, ..) if shown.replace(update.status) == Some(update.status) => LATER,
-        Entry::Save(..) | Entry::Answer(..) | Entry::ConnectionOpened(_) => SOON,
-        Entry::ConnectionClosed { .. } | Entry::TapeBegun(_) | Entry::TapeFinished { .. } => LATER,
+        Entry::Save(update, ..) => {
+            let new = (update.status, update.times.scheduled_end);
+            match shown.replace(new) == Some(new) {
+                true => LATER,
+                false => SOON,
+            }
+        }
+        Entry::Answer(..) | Entry::ConnectionOpened(_) | Entry::ConnectionClosed { .. } => SOON,
+        Entry::TapeBegun(_) | Entry::TapeFinished { .. } => LATER,
     }
 }
 

@@ -143,7 +143,10 @@ impl Store {
 
     /// Does the database answer?
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.inner.reader).await?;
+        // By the connection on which log-ins depend.
+        sqlx::query("SELECT 1")
+            .execute(&mut *self.ask().await?)
+            .await?;
         Ok(())
     }
 

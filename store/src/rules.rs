@@ -1,7 +1,7 @@
 //! What is allowed to whom, kept in memory for as long as the database says that it is the same.
 //!
 //! Every decision reads the version of the rules together with everything else it depends on, in one
-//! statement; `rules_version` is counted by triggers, in the transaction that changes a rule. So a
+//! statement; triggers draw another `rules_version` in the transaction that changes a rule. So a
 //! change holds for the first decision after it, on every node, and thousands of rules are read once.
 
 use std::collections::BTreeMap;
