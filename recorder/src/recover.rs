@@ -156,53 +156,62 @@ fn keep_torn(path: &Path, frames: &Frames, torn_bytes: u64) -> Result<(), TapeEr
     }
 }
 
-/// Tapes below `dir` without a final frame that nobody writes, in the order of their names. Files
-/// that are no tapes (a crash before the header was written leaves one, and nothing else was
-/// written then) are passed over with a warning. A folder that does not exist holds none.
-pub fn unfinished(dir: &Path) -> Result<Vec<PathBuf>, TapeError> {
-    let mut found = Vec::new();
-    if dir.is_dir() {
-        walk(dir, DEPTH, &mut found)?;
-    }
-    found.sort();
-    Ok(found)
+/// The tapes of a folder that nobody writes, each in the order of their names.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    /// With a final frame.
+    pub finished: Vec<PathBuf>,
+    /// Without: a crash left them behind.
+    pub unfinished: Vec<PathBuf>,
 }
 
-fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), TapeError> {
+/// Looks through `dir` and what is below. Files that are no tapes (a crash before the header was
+/// written leaves one, and nothing else was written then) are passed over with a warning. A folder that
+/// does not exist holds none.
+pub fn shelf(dir: &Path) -> Result<Shelf, TapeError> {
+    let mut shelf = Shelf::default();
+    if dir.is_dir() {
+        walk(dir, DEPTH, &mut shelf)?;
+    }
+    shelf.finished.sort();
+    shelf.unfinished.sort();
+    Ok(shelf)
+}
+
+fn walk(dir: &Path, depth: usize, shelf: &mut Shelf) -> Result<(), TapeError> {
     let failed = |e| TapeError::io("read", dir, e);
     for item in fs::read_dir(dir).map_err(failed)? {
         let item = item.map_err(failed)?;
         let kind = item.file_type().map_err(failed)?;
         let path = item.path();
         if kind.is_dir() && depth > 0 {
-            walk(&path, depth - 1, found)?;
-        } else if kind.is_file()
-            && path.extension().is_some_and(|e| e == format::EXTENSION)
-            && is_left_behind(&path)?
-        {
-            found.push(path);
+            walk(&path, depth - 1, shelf)?;
+        } else if kind.is_file() && path.extension().is_some_and(|e| e == format::EXTENSION) {
+            put(path, shelf)?;
         }
     }
     Ok(())
 }
 
-fn is_left_behind(path: &Path) -> Result<bool, TapeError> {
-    let frames = match Frames::open(path) {
+fn put(path: PathBuf, shelf: &mut Shelf) -> Result<(), TapeError> {
+    let frames = match Frames::open(&path) {
         Ok(frames) => frames,
         Err(error @ (TapeError::NotATape { .. } | TapeError::Version { .. })) => {
             tracing::warn!(error = %error, "passed over a file in the tape folder");
-            return Ok(false);
+            return Ok(());
         }
         Err(error) => return Err(error),
     };
     if frames.ends_finished()? {
-        return Ok(false);
+        shelf.finished.push(path);
+        return Ok(());
     }
     match frames.into_file().try_lock_shared() {
-        Ok(()) => Ok(true),
-        Err(fs::TryLockError::WouldBlock) => Ok(false),
-        Err(fs::TryLockError::Error(e)) => Err(TapeError::io("lock", path, e)),
+        Ok(()) => shelf.unfinished.push(path),
+        Err(fs::TryLockError::WouldBlock) => {}
+        Err(fs::TryLockError::Error(e)) => return Err(TapeError::io("lock", &path, e)),
     }
+    Ok(())
 }
 
 #[cfg(test)]

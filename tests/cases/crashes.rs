@@ -122,12 +122,15 @@ fn a_crash_between_file_and_store_is_put_in_order() {
     gateway.kill();
     drop(flood);
 
-    // One tape was finished before the store heard of it, the other begun.
+    // One tape was finished before the store heard of it, one begun, one both.
     recover(&written).unwrap();
-    let connection = "01a1ff00-0000-7000-8000-000000000001".parse().unwrap();
     let session = text(&session, "id").parse().unwrap();
-    let header = TapeHeader::new(session, connection, chrono::Utc::now());
-    let mut begun = TapeWriter::create(written.ancestors().nth(4).unwrap(), &header).unwrap();
+    let begin = |connection| {
+        let header = TapeHeader::new(session, connection, chrono::Utc::now());
+        TapeWriter::create(written.ancestors().nth(4).unwrap(), &header).unwrap()
+    };
+    let connection = "01a1ff00-0000-7000-8000-000000000001".parse().unwrap();
+    let mut begun = begin(connection);
     let came = Event::ClientConnected {
         connection,
         source_ip: "192.0.2.7".to_owned(),
@@ -137,12 +140,18 @@ fn a_crash_between_file_and_store_is_put_in_order() {
     begun.append(&[Record::Marker(&came)]).unwrap();
     let unfinished = begun.path().to_owned();
     drop(begun);
+    let unheard_of = "01a1ff00-0000-7000-8000-000000000002";
+    begin(unheard_of.parse().unwrap()).finish(None).unwrap();
 
     gateway.launch();
     settled(&admin, &written);
     let early = settled(&admin, &unfinished);
     assert_eq!(early["source_ip"], "192.0.2.7", "{early:#}");
     assert_eq!(early["client"], "SSH-2.0-early", "{early:#}");
+    let recording = admin.get(&format!("/api/v1/recordings/{unheard_of}"));
+    let recording = recording.expect(200).json();
+    assert_eq!(recording["state"], "complete", "{recording:#}");
+    assert!(recording["finished_at"].is_string(), "{recording:#}");
 }
 
 #[test]

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use sallyport_domain::close::CloseReason;
 use sallyport_domain::event::Event;
-use sallyport_recorder::{Finished, Stream, TapeError, VerifyError};
+use sallyport_domain::id::ConnectionId;
+use sallyport_recorder::{Finished, Shelf, Stream, TapeError, VerifyError};
 use sallyport_store::{NewConnection, NewRecording, RecordingState, StoreError};
 
 use crate::clock;
@@ -35,13 +36,19 @@ enum RecoverError {
 /// Finishes tapes, closes lost connections and sessions with the reason, and takes up the sessions that go on.
 pub async fn recover(node: &Arc<Node>) -> Result<(), ProxyError> {
     let dir = node.config.tape_dir.clone();
-    let mut tapes = beside(move || unfinished(&dir))
+    let Shelf {
+        finished,
+        unfinished,
+    } = beside(move || shelf(&dir))
         .await
         .map_err(|error| ProxyError::Recovery(error.to_string()))?;
-    // The crash may have come after the tape was finished, and before the store knew.
+    let mut tapes: BTreeSet<_> = unfinished.into_iter().collect();
+    // The crash may have come after the tape was finished, and before the store knew: that it is, or,
+    // with a database that was away, that there is one.
     let forgotten = node.store.unfinished_recordings(node.config.node).await?;
     let dir = &node.config.tape_dir;
     tapes.extend(forgotten.into_iter().map(|row| dir.join(row.path)));
+    tapes.extend(unheard_of(node, finished).await?);
     for tape in tapes {
         if let Err(error) = settle(node, &tape).await {
             tracing::error!(tape = %tape.display(), %error, "what a crash left of a recording cannot be put in order");
@@ -53,6 +60,15 @@ pub async fn recover(node: &Arc<Node>) -> Result<(), ProxyError> {
         .close_lost_connections(node.config.node, now, lost.code())
         .await?;
     take_up_sessions(node).await
+}
+
+/// Those of the tapes that the store does not know.
+async fn unheard_of(node: &Node, finished: Vec<PathBuf>) -> Result<Vec<PathBuf>, StoreError> {
+    let id = |tape: &PathBuf| -> Option<ConnectionId> { tape.file_stem()?.to_str()?.parse().ok() };
+    let ids: Vec<ConnectionId> = finished.iter().filter_map(id).collect();
+    let known = node.store.known_recordings(&ids).await?;
+    let unknown = |tape: &PathBuf| id(tape).is_some_and(|id| !known.contains(&id));
+    Ok(finished.into_iter().filter(unknown).collect())
 }
 
 async fn take_up_sessions(node: &Arc<Node>) -> Result<(), ProxyError> {
@@ -171,14 +187,11 @@ fn finish(tape: &Path) -> Result<Settled, RecoverError> {
     })
 }
 
-fn unfinished(dir: &Path) -> BTreeSet<PathBuf> {
-    match sallyport_recorder::unfinished(dir) {
-        Ok(paths) => paths.into_iter().collect(),
-        Err(error) => {
-            tracing::error!(%error, "cannot look for unfinished tapes");
-            BTreeSet::new()
-        }
-    }
+fn shelf(dir: &Path) -> Shelf {
+    sallyport_recorder::shelf(dir).unwrap_or_else(|error| {
+        tracing::error!(%error, "cannot look for tapes that a crash left behind");
+        Shelf::default()
+    })
 }
 
 /// Files are slow; the runtime has other things to do.

@@ -62,7 +62,7 @@ fn every_cut_is_a_prefix_and_recovers() {
                 Some(TapeError::NotATape { .. })
             ));
             assert!(matches!(recover(&path), Err(TapeError::NotATape { .. })));
-            assert!(unfinished(dir.path()).unwrap().is_empty());
+            assert!(shelf(dir.path()).unwrap().unfinished.is_empty());
             continue;
         }
         let &(end, records) = sample
@@ -79,7 +79,10 @@ fn every_cut_is_a_prefix_and_recovers() {
         assert_eq!(read_all(&path), (records, ended), "cut at {cut}");
         let tail = TapeTail::open(&path).unwrap().poll(usize::MAX).unwrap();
         assert_eq!(tail.len(), records);
-        assert_eq!(unfinished(dir.path()).unwrap(), std::slice::from_ref(&path));
+        assert_eq!(
+            shelf(dir.path()).unwrap().unfinished,
+            std::slice::from_ref(&path)
+        );
 
         let recovered = recover(&path).unwrap();
         assert_eq!(recovered.torn_bytes, (cut - end) as u64);
@@ -93,7 +96,11 @@ fn every_cut_is_a_prefix_and_recovers() {
         );
         assert!(report.closing.unwrap().recovered);
         assert_eq!(report.root, hex::encode(recovered.finished.root));
-        assert!(unfinished(dir.path()).unwrap().is_empty());
+        let Shelf {
+            finished,
+            unfinished,
+        } = shelf(dir.path()).unwrap();
+        assert!(unfinished.is_empty() && finished == [path.as_path()]);
         let again = recover(&path).unwrap();
         assert!(again.already);
         assert_eq!(again.finished, recovered.finished);
@@ -116,7 +123,7 @@ fn a_finished_tape_is_left_as_it_is() {
     assert!(recovered.already);
     assert_eq!(recovered.finished, finished);
     assert_eq!(fs::read(&path).unwrap(), before);
-    assert!(unfinished(dir.path()).unwrap().is_empty());
+    assert!(shelf(dir.path()).unwrap().unfinished.is_empty());
 }
 
 #[test]
@@ -124,10 +131,13 @@ fn a_tape_being_written_is_nobody_elses() {
     let dir = memory_dir();
     let writer = write_some(dir.path(), 5);
     let path = writer.path().to_owned();
-    assert!(unfinished(dir.path()).unwrap().is_empty());
+    assert!(shelf(dir.path()).unwrap().unfinished.is_empty());
     assert!(matches!(recover(&path), Err(TapeError::InUse { .. })));
     drop(writer);
-    assert_eq!(unfinished(dir.path()).unwrap(), std::slice::from_ref(&path));
+    assert_eq!(
+        shelf(dir.path()).unwrap().unfinished,
+        std::slice::from_ref(&path)
+    );
     assert_eq!(recover(&path).unwrap().torn_bytes, 0);
 }
 
@@ -168,7 +178,10 @@ fn a_target_cannot_print_the_end_of_a_tape() {
     };
     writer.append(&[record]).unwrap();
     drop(writer);
-    assert_eq!(unfinished(dir.path()).unwrap(), std::slice::from_ref(&path));
+    assert_eq!(
+        shelf(dir.path()).unwrap().unfinished,
+        std::slice::from_ref(&path)
+    );
     assert_eq!(recover(&path).unwrap().torn_bytes, 0);
     assert_eq!(entries(&path).len(), 2);
 }
@@ -176,10 +189,14 @@ fn a_target_cannot_print_the_end_of_a_tape() {
 #[test]
 fn folders_without_tapes_hold_none() {
     let dir = memory_dir();
-    assert!(unfinished(&dir.path().join("missing")).unwrap().is_empty());
+    let Shelf {
+        finished,
+        unfinished,
+    } = shelf(&dir.path().join("missing")).unwrap();
+    assert!(finished.is_empty() && unfinished.is_empty());
     fs::write(dir.path().join("readme.txt"), b"text").unwrap();
     fs::write(dir.path().join("empty.tape"), b"").unwrap();
-    assert!(unfinished(dir.path()).unwrap().is_empty());
+    assert!(shelf(dir.path()).unwrap().unfinished.is_empty());
     let bytes = format::encode_header(&{
         let mut later = header();
         later.version = 99;
@@ -191,7 +208,7 @@ fn folders_without_tapes_hold_none() {
         recover(&path),
         Err(TapeError::Version { version: 99, .. })
     ));
-    assert!(unfinished(dir.path()).unwrap().is_empty());
+    assert!(shelf(dir.path()).unwrap().unfinished.is_empty());
 }
 
 proptest! {

@@ -1,5 +1,7 @@
 //! Recordings: what tapes there are, and who may see them.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sallyport_domain::id::{ConnectionId, NodeId};
 use sallyport_domain::role::Act;
@@ -20,6 +22,9 @@ const COLUMNS: &str = "r.connection_id AS connection_id, r.session_id AS session
     s.host AS host, s.login_account AS login_account, s.activity AS activity, r.path AS path, r.state AS state,
     r.bytes AS bytes, r.root AS root, r.started_at AS started_at, r.finished_at AS finished_at";
 const FROM: &str = "recording r JOIN session s ON s.id = r.session_id";
+
+/// Ids in one question.
+const ASKED_AT_ONCE: usize = 500;
 
 const SORT: &[SortKey] = &[
     SortKey {
@@ -147,6 +152,28 @@ impl Store {
             .items
             .into_iter()
             .next())
+    }
+
+    /// Those of the recordings that the store has heard of.
+    pub async fn known_recordings(
+        &self,
+        ids: &[ConnectionId],
+    ) -> Result<HashSet<ConnectionId>, StoreError> {
+        let mut known = HashSet::new();
+        for some in ids.chunks(ASKED_AT_ONCE) {
+            let places: Vec<String> = (1..=some.len()).map(|n| format!("${n}")).collect();
+            let places = places.join(", ");
+            let sql =
+                format!("SELECT connection_id FROM recording WHERE connection_id IN ({places})");
+            let query = sqlx::query(AssertSqlSafe(sql));
+            let query = some
+                .iter()
+                .fold(query, |query, id| query.bind(id.to_string()));
+            for row in query.fetch_all(&self.inner.reader).await? {
+                known.insert(row.parsed("connection_id")?);
+            }
+        }
+        Ok(known)
     }
 
     /// The recordings of a node's sessions that nobody has finished: a crash left them behind.
