@@ -167,12 +167,27 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<(Timed, usize)> {
     Some((Timed { at, entry }, end))
 }
 
+/// What follows the record at the start of `bytes`, if there is a whole one.
+fn behind(bytes: &[u8]) -> Option<&[u8]> {
+    if bytes.len() < RECORD_HEAD {
+        return None;
+    }
+    bytes.get(RECORD_HEAD.checked_add(u32_at(bytes, 13) as usize)?..)
+}
+
+/// Does a payload hold whole records and nothing else?
+pub(crate) fn fills(payload: &[u8]) -> bool {
+    let mut rest = payload;
+    while let Some(next) = behind(rest) {
+        rest = next;
+    }
+    rest.is_empty()
+}
+
 /// How many records a payload holds, and the time of the last one.
 pub(crate) fn count(payload: &[u8]) -> (u64, Option<Duration>) {
     let (mut records, mut last, mut rest) = (0, None, payload);
-    while rest.len() >= RECORD_HEAD {
-        let len = RECORD_HEAD + u32_at(rest, 13) as usize;
-        let Some(next) = rest.get(len..) else { break };
+    while let Some(next) = behind(rest) {
         records += 1;
         last = Some(Duration::from_micros(u64_at(rest, 0)));
         rest = next;

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::format::{self, Chain, FRAME_HEAD, FrameKind, HeaderParse, TRAILER};
-use crate::{Closing, TapeError, TapeHeader};
+use crate::{Closing, TapeError, TapeHeader, codec};
 
 /// How much is read at once.
 const READ: usize = 256 << 10;
@@ -184,7 +184,8 @@ impl Frames {
                 Err(why) => return Ok(self.stop(Next::Bad(why))),
             };
             let next = match head.kind {
-                FrameKind::Data => Some(Next::Data(payload)),
+                FrameKind::Data if codec::fills(bytes) => Some(Next::Data(payload)),
+                FrameKind::Data => return Ok(self.stop(Next::Bad("a record in it is cut off"))),
                 FrameKind::Final => match self.closing(payload) {
                     Some(closing) => Some(Next::Final(closing)),
                     None => return Ok(self.stop(Next::Bad("the final frame cannot be read"))),

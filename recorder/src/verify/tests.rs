@@ -1,8 +1,9 @@
 use std::fs;
 
 use super::*;
-use crate::Record;
 use crate::fixture::write_some;
+use crate::format::{FRAME_HEAD, FrameKind, close_frame};
+use crate::{Ended, Record, TapeReader};
 
 fn finished(frames: u64) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -73,6 +74,38 @@ fn frames_cannot_be_taken_out_or_exchanged() {
         forged.extend_from_slice(rest);
         fs::write(&path, forged).unwrap();
         assert_eq!(verify(&path).unwrap().bad.unwrap().frame, bad_frame);
+    }
+}
+
+/// What a writer gone wrong, or a forger with the means to write, could leave: checksums and chain are right,
+/// the number of records is, and yet no reader gets to the end.
+#[test]
+fn records_fill_their_frame() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = write_some(dir.path(), 4);
+    let path = writer.path().to_owned();
+    drop(writer);
+    let good = verify(&path).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    let chain = hex::decode(&good.root).unwrap().try_into().unwrap();
+    for half in [&b"half"[..], &[1; 40]] {
+        let mut frame = vec![0; FRAME_HEAD];
+        frame.extend_from_slice(half);
+        close_frame(&mut frame, FrameKind::Data, good.frames, &chain);
+        let end = bytes.len();
+        bytes.extend_from_slice(&frame);
+        fs::write(&path, &bytes).unwrap();
+        let report = verify(&path).unwrap();
+        assert_eq!(
+            report.bad.map(|bad| bad.offset),
+            Some(end as u64),
+            "{half:?}"
+        );
+        assert_eq!(report.records, good.records);
+        let mut reader = TapeReader::open(&path).unwrap();
+        while reader.next().unwrap().is_some() {}
+        assert_eq!(reader.ended(), Ended::Torn { offset: end as u64 });
+        bytes.truncate(end);
     }
 }
 
