@@ -16,6 +16,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
 use tokio::time::timeout;
 
+use crate::open::Dialect;
+
 /// A connection for one at a time. Clones are the same one.
 #[derive(Clone)]
 pub(crate) struct Kept {
@@ -47,8 +49,7 @@ impl Kept {
         OwnedMutexGuard::try_map(turn, Option::as_mut).map_err(|_| sqlx::Error::PoolClosed)
     }
 
-    /// Begins a transaction that writes. The lock is taken at once: taking it later may fail when
-    /// another process wrote in between.
+    /// Begins a transaction that writes.
     pub(crate) async fn begin(&self) -> Result<KeptTx, sqlx::Error> {
         let mut turn = self.turn().await?;
         self.undo_rest(&mut turn).await;
@@ -58,7 +59,7 @@ impl Kept {
             turn,
             kept: self.clone(),
         };
-        run(&mut tx.turn, "BEGIN IMMEDIATE").await?;
+        run(&mut tx.turn, Dialect::Sqlite.begin_write()).await?;
         Ok(tx)
     }
 

@@ -55,7 +55,7 @@ pub(crate) enum Dialect {
 
 impl Dialect {
     /// Begins a transaction that will write. On SQLite the lock is taken at once: taking it later
-    /// may fail when somebody else wrote in between.
+    /// may fail when another process wrote in between.
     pub(crate) fn begin_write(self) -> &'static str {
         match self {
             Self::Sqlite => "BEGIN IMMEDIATE",
