@@ -224,8 +224,8 @@ impl Connection {
         }
     }
 
-    /// Tells the driver something.
-    pub async fn tell(&self, mail: Mail) {
-        self.driver.send(mail).await;
+    /// Tells the driver something; false if there is none any more.
+    pub async fn tell(&self, mail: Mail) -> bool {
+        self.driver.send(mail).await
     }
 }

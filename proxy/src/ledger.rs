@@ -12,7 +12,7 @@ use sallyport_domain::event::Event;
 use sallyport_domain::id::{CommandId, ConnectionId, SessionId};
 use sallyport_domain::status::Status;
 use sallyport_store::{
-    Batch, NewConnection, NewRecording, RecordingState, SessionUpdate, Store, StoreError,
+    Batch, Login, NewConnection, NewRecording, RecordingState, SessionUpdate, Store, StoreError,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -74,6 +74,8 @@ pub enum Entry {
         /// When.
         at: DateTime<Utc>,
     },
+    /// Somebody was let in.
+    LoggedIn(Box<Login>),
 }
 
 /// The writer of one session.
@@ -174,7 +176,7 @@ fn patience(entry: &Entry, shown: &mut Option<Shown>) -> Duration {
             }
         }
         Entry::Answer(..) | Entry::ConnectionOpened(_) | Entry::ConnectionClosed { .. } => SOON,
-        Entry::TapeBegun(_) | Entry::TapeFinished { .. } => LATER,
+        Entry::TapeBegun(_) | Entry::TapeFinished { .. } | Entry::LoggedIn(_) => LATER,
     }
 }
 
@@ -186,7 +188,8 @@ fn is_urgent(entry: &Entry) -> bool {
         Entry::ConnectionOpened(_)
         | Entry::ConnectionClosed { .. }
         | Entry::TapeBegun(_)
-        | Entry::TapeFinished { .. } => false,
+        | Entry::TapeFinished { .. }
+        | Entry::LoggedIn(_) => false,
     }
 }
 
@@ -199,7 +202,8 @@ fn is_full(entry: &Entry) -> bool {
         Entry::ConnectionOpened(_)
         | Entry::ConnectionClosed { .. }
         | Entry::TapeBegun(_)
-        | Entry::TapeFinished { .. } => false,
+        | Entry::TapeFinished { .. }
+        | Entry::LoggedIn(_) => false,
     }
 }
 
@@ -224,9 +228,9 @@ async fn write_together(
     session: SessionId,
     entries: &[Entry],
 ) -> Result<(), StoreError> {
-    let mut batch = store.batch().await?;
+    let mut batch = store.batch();
     for entry in entries {
-        write(&mut batch, session, entry).await?;
+        write(&mut batch, session, entry)?;
     }
     batch.commit().await
 }
@@ -245,31 +249,29 @@ async fn write_until_done(store: &Store, session: SessionId, entry: &Entry) {
     }
 }
 
-async fn write(batch: &mut Batch, session: SessionId, entry: &Entry) -> Result<(), StoreError> {
+fn write(batch: &mut Batch, session: SessionId, entry: &Entry) -> Result<(), StoreError> {
     match entry {
-        Entry::Save(update, events, _) => batch.save_session(session, update, events).await,
-        Entry::Answer(command, outcome, at) => batch.answer_command(*command, outcome, *at).await,
-        Entry::ConnectionOpened(new) => batch.insert_connection(new).await,
+        Entry::Save(update, events, _) => return batch.save_session(session, update, events),
+        Entry::Answer(command, outcome, at) => batch.answer_command(*command, outcome.clone(), *at),
+        Entry::ConnectionOpened(new) => batch.insert_connection(new),
         Entry::ConnectionClosed {
             id,
             at,
             cause,
             bytes_in,
             bytes_out,
-        } => {
-            batch
-                .close_connection(*id, *at, cause, *bytes_in, *bytes_out)
-                .await
-        }
-        Entry::TapeBegun(new) => batch.insert_recording(new).await,
+        } => batch.close_connection(*id, *at, cause, *bytes_in, *bytes_out),
+        Entry::TapeBegun(new) => batch.insert_recording(new),
         Entry::TapeFinished {
             id,
             bytes,
             root,
             state,
             at,
-        } => batch.finish_recording(*id, *bytes, root, *state, *at).await,
+        } => batch.finish_recording(*id, *bytes, root, *state, *at),
+        Entry::LoggedIn(login) => batch.record_login(login),
     }
+    Ok(())
 }
 
 /// Worth another try: the database failed, as opposed to what was asked of it being wrong.

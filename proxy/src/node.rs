@@ -277,9 +277,9 @@ async fn write_logins(node: Arc<Node>, mut entries: mpsc::Receiver<Login>) {
 }
 
 async fn write_together(store: &Store, logins: &[Login]) -> Result<(), StoreError> {
-    let mut batch = store.batch().await?;
+    let mut batch = store.batch();
     for login in logins {
-        batch.record_login(login).await?;
+        batch.record_login(login);
     }
     batch.commit().await
 }

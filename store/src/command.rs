@@ -7,9 +7,9 @@ use serde::Serialize;
 use sqlx::any::AnyRow;
 
 use crate::audit::{self, AuditObject, Deed};
-use crate::batch::Batch;
 use crate::error::StoreError;
 use crate::hint::Hint;
+use crate::kept::Tx;
 use crate::open::Store;
 use crate::sql::{Columns, json, micros, new_id};
 use crate::who::Author;
@@ -150,8 +150,8 @@ impl Store {
         outcome: &Outcome,
         effective_at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let mut batch = self.batch().await?;
-        batch.answer_command(id, outcome, effective_at).await?;
+        let mut batch = self.batch();
+        batch.answer_command(id, outcome.clone(), effective_at);
         batch.commit().await
     }
 
@@ -178,60 +178,51 @@ impl Store {
     }
 }
 
-impl Batch {
-    /// As [`Store::answer_command`].
-    pub async fn answer_command(
-        &mut self,
-        id: CommandId,
-        outcome: &Outcome,
-        effective_at: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
-        let row = sqlx::query(
-            "SELECT c.verb AS verb, c.actor AS actor, s.id AS session_id, s.scope AS scope,
-                s.login_account AS login_account, s.host AS host
-             FROM command c JOIN session s ON s.id = c.session_id WHERE c.id = $1",
-        )
-        .bind(id.to_string())
-        .fetch_optional(&mut *self.tx)
-        .await?;
-        let row = row.ok_or_else(|| StoreError::NotFound {
-            what: "command",
-            name: id.to_string(),
-        })?;
-        let done = sqlx::query(
-            "UPDATE command SET outcome = $2, effective_at = $3 WHERE id = $1 AND outcome IS NULL",
-        )
-        .bind(id.to_string())
-        .bind(json(outcome)?)
-        .bind(micros(effective_at))
-        .execute(&mut *self.tx)
-        .await?;
-        if done.rows_affected() == 0 {
-            return Ok(());
-        }
-        let name = format!("{}@{}", row.text("login_account")?, row.text("host")?);
-        let actor: Actor = row.json("actor")?;
-        let deed = Deed {
-            action: "command.answered",
-            object: AuditObject {
-                kind: "session",
-                name: &name,
-                id: &row.text("session_id")?,
-                scope: &row.word("scope")?,
-            },
-            before: &serde_json::json!({ "id": id, "command": row.text("verb")?, "by": actor.name }),
-            after: &serde_json::to_value(outcome)
-                .map_err(|error| StoreError::damaged("an outcome", error))?,
-        };
-        audit::record(
-            &mut self.tx,
-            &self.store,
-            &Author::system(),
-            deed,
-            effective_at,
-        )
-        .await?;
-        self.hints.push(Hint::CommandAnswered(id));
-        Ok(())
+/// Answers in a transaction; false if it was answered before.
+pub(crate) async fn answer(
+    tx: &mut Tx,
+    store: &Store,
+    id: CommandId,
+    outcome: &Outcome,
+    effective_at: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let row = sqlx::query(
+        "SELECT c.verb AS verb, c.actor AS actor, s.id AS session_id, s.scope AS scope,
+            s.login_account AS login_account, s.host AS host
+         FROM command c JOIN session s ON s.id = c.session_id WHERE c.id = $1",
+    )
+    .bind(id.to_string())
+    .fetch_optional(&mut **tx)
+    .await?;
+    let row = row.ok_or_else(|| StoreError::NotFound {
+        what: "command",
+        name: id.to_string(),
+    })?;
+    let done = sqlx::query(
+        "UPDATE command SET outcome = $2, effective_at = $3 WHERE id = $1 AND outcome IS NULL",
+    )
+    .bind(id.to_string())
+    .bind(json(outcome)?)
+    .bind(micros(effective_at))
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
     }
+    let name = format!("{}@{}", row.text("login_account")?, row.text("host")?);
+    let actor: Actor = row.json("actor")?;
+    let deed = Deed {
+        action: "command.answered",
+        object: AuditObject {
+            kind: "session",
+            name: &name,
+            id: &row.text("session_id")?,
+            scope: &row.word("scope")?,
+        },
+        before: &serde_json::json!({ "id": id, "command": row.text("verb")?, "by": actor.name }),
+        after: &serde_json::to_value(outcome)
+            .map_err(|error| StoreError::damaged("an outcome", error))?,
+    };
+    audit::record(tx, store, &Author::system(), deed, effective_at).await?;
+    Ok(true)
 }

@@ -78,11 +78,16 @@ impl Store {
             }
         }
         tx.commit().await?;
+        self.tell(hints);
+        Ok(())
+    }
+
+    /// Tells everybody in this process.
+    pub(crate) fn tell(&self, hints: &[Hint]) {
         for hint in hints {
             // Nobody listening is no fault.
             let _ = self.inner.hints.send(*hint);
         }
-        Ok(())
     }
 }
 

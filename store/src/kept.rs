@@ -16,7 +16,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
 use tokio::time::timeout;
 
-use crate::open::Dialect;
+use crate::error::StoreError;
+use crate::script::Piece;
 
 /// A connection for one at a time. Clones are the same one.
 #[derive(Clone)]
@@ -50,7 +51,12 @@ impl Kept {
     }
 
     /// Begins a transaction that writes.
-    pub(crate) async fn begin(&self) -> Result<KeptTx, sqlx::Error> {
+    pub(crate) async fn begin(&self) -> Result<KeptTx, StoreError> {
+        self.begin_with(Piece::begin()).await
+    }
+
+    /// Begins a transaction with the statements of `opening`, which begins it.
+    pub(crate) async fn begin_with(&self, opening: Piece) -> Result<KeptTx, StoreError> {
         let mut turn = self.turn().await?;
         self.undo_rest(&mut turn).await;
         // Before it is true: from here on dropping it undoes it.
@@ -59,8 +65,14 @@ impl Kept {
             turn,
             kept: self.clone(),
         };
-        run(&mut tx.turn, Dialect::Sqlite.begin_write()).await?;
+        opening.run(&mut tx.turn).await?;
         Ok(tx)
+    }
+
+    /// Carries out a whole transaction, from its beginning to its commit.
+    pub(crate) async fn run(&self, whole: Piece) -> Result<(), StoreError> {
+        self.begin_with(whole).await?.is_over();
+        Ok(())
     }
 
     /// Undoes what a dropped transaction left. SQLite has done so itself after some errors, and then says
@@ -98,8 +110,13 @@ pub(crate) struct KeptTx {
 impl KeptTx {
     async fn commit(mut self) -> Result<(), sqlx::Error> {
         run(&mut self.turn, "COMMIT").await?;
-        self.kept.begun.store(false, Ordering::Release);
+        self.is_over();
         Ok(())
+    }
+
+    /// There is nothing left to undo.
+    fn is_over(self) {
+        self.kept.begun.store(false, Ordering::Release);
     }
 }
 
@@ -267,10 +284,16 @@ mod tests {
         let kept = kept().await;
         let tx = kept.begin().await.unwrap();
         let impatient = kept.begin().await.err();
-        assert!(matches!(impatient, Some(sqlx::Error::PoolTimedOut)));
+        assert!(matches!(
+            impatient,
+            Some(StoreError::Database(sqlx::Error::PoolTimedOut))
+        ));
         tx.commit().await.unwrap();
         kept.close().await;
         let late = kept.begin().await.err();
-        assert!(matches!(late, Some(sqlx::Error::PoolClosed)));
+        assert!(matches!(
+            late,
+            Some(StoreError::Database(sqlx::Error::PoolClosed))
+        ));
     }
 }

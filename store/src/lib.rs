@@ -22,6 +22,7 @@ mod password;
 mod policy;
 mod query;
 mod rules;
+mod script;
 mod secret;
 mod session;
 mod sql;

@@ -12,6 +12,7 @@ use crate::error::StoreError;
 use crate::listing::{Filter, Listing, RowStream, SortKey, order};
 use crate::open::Store;
 use crate::query::{ListQuery, Page};
+use crate::script::Statement;
 use crate::session::{SessionType, kind};
 use crate::sql::{Columns, clean, micros};
 use crate::who::Viewer;
@@ -132,8 +133,8 @@ impl Store {
     /// Writes an attempt to get in into the access log. It belongs to the scope of the user whose
     /// name was given; to the root if there is none of that name.
     pub async fn record_login(&self, login: &Login) -> Result<(), StoreError> {
-        let mut batch = self.batch().await?;
-        batch.record_login(login).await?;
+        let mut batch = self.batch();
+        batch.record_login(login);
         batch.commit().await
     }
 
@@ -214,7 +215,7 @@ fn read(row: &AnyRow) -> Result<LoginRow, StoreError> {
 
 impl Batch {
     /// As [`Store::record_login`].
-    pub async fn record_login(&mut self, login: &Login) -> Result<(), StoreError> {
+    pub fn record_login(&mut self, login: &Login) {
         let user = clean(&login.user).into_owned();
         let search = [
             user.as_str(),
@@ -227,27 +228,26 @@ impl Batch {
             &login.service_provider,
         ];
         let search = clean(&search.join("\n").to_lowercase()).into_owned();
-        sqlx::query(
-            "INSERT INTO login (id, at, kind, user_name, scope, source_ip, method, outcome, code, text, session_id, search,
-                service_provider)
-             VALUES ($1, $2, $3, $4,
-                COALESCE((SELECT scope FROM noun WHERE kind IN ('user', 'application') AND key = $4 LIMIT 1), ''),
-                $5, $6, $7, $8, $9, $10, $11, $12)",
-        )
-        .bind(Uuid::now_v7().to_string())
-        .bind(micros(login.at))
-        .bind(login.kind.as_str())
-        .bind(user)
-        .bind(clean(&login.source_ip).into_owned())
-        .bind(clean(&login.method).into_owned())
-        .bind(login.outcome.as_str())
-        .bind(clean(&login.code).into_owned())
-        .bind(clean(&login.text).into_owned())
-        .bind(login.session.map(|id| id.to_string()))
-        .bind(search)
-        .bind(clean(&login.service_provider).into_owned())
-        .execute(&mut *self.tx)
-        .await?;
-        Ok(())
+        self.script().add(
+            Statement::new(
+                "INSERT INTO login (id, at, kind, user_name, scope, source_ip, method, outcome, code, text, session_id,
+                    search, service_provider)
+                 VALUES ($1, $2, $3, $4,
+                    COALESCE((SELECT scope FROM noun WHERE kind IN ('user', 'application') AND key = $4 LIMIT 1), ''),
+                    $5, $6, $7, $8, $9, $10, $11, $12)",
+            )
+            .bind(Uuid::now_v7().to_string())
+            .bind(micros(login.at))
+            .bind(login.kind.as_str())
+            .bind(user)
+            .bind(clean(&login.source_ip).into_owned())
+            .bind(clean(&login.method).into_owned())
+            .bind(login.outcome.as_str())
+            .bind(clean(&login.code).into_owned())
+            .bind(clean(&login.text).into_owned())
+            .bind(login.session.map(|id| id.to_string()))
+            .bind(search)
+            .bind(clean(&login.service_provider).into_owned()),
+        );
     }
 }

@@ -157,10 +157,15 @@ impl Store {
 
     /// A transaction that writes.
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(match &self.inner.kept {
-            Some(kept) => Tx::Kept(kept.writer.begin().await?),
+        Ok(match self.kept_writer() {
+            Some(writer) => Tx::Kept(writer.begin().await?),
             None => Tx::Lent(self.inner.reader.begin().await?),
         })
+    }
+
+    /// SQLite's one connection that writes.
+    pub(crate) fn kept_writer(&self) -> Option<&Kept> {
+        self.inner.kept.as_ref().map(|kept| &kept.writer)
     }
 
     /// A connection for one short question.

@@ -4,12 +4,14 @@ use chrono::{DateTime, Utc};
 use sallyport_domain::event::Event;
 use sallyport_domain::id::{NounId, SessionId};
 use sallyport_domain::permit::Permit;
+use sqlx::AnyConnection;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::error::StoreError;
 use crate::kept::Tx;
 use crate::open::Store;
+use crate::script::Script;
 use crate::session::append;
 use crate::sql::{Columns, micros};
 use crate::vault::{Place, Sealed, VaultError};
@@ -101,7 +103,7 @@ async fn version(tx: &mut Tx, owner: NounId, field: SecretField) -> Result<i64, 
 }
 
 async fn get(
-    tx: &mut Tx,
+    connection: &mut AnyConnection,
     store: &Store,
     owner: NounId,
     field: SecretField,
@@ -112,7 +114,7 @@ async fn get(
     )
     .bind(id.as_str())
     .bind(field.as_str())
-    .fetch_optional(&mut **tx)
+    .fetch_optional(connection)
     .await?;
     let Some(row) = row else { return Ok(None) };
     let version = row.int("version")?;
@@ -137,8 +139,8 @@ async fn get(
 
 impl Store {
     /// Opens the secret of the permit's account; a private key if it has one, else its password.
-    /// The one way to a secret. The session's `secret.used` event is written in the same
-    /// transaction: there is no use without its trace.
+    /// The one way to a secret. It is given out only after the session's `secret.used` event was written:
+    /// there is no use without its trace.
     ///
     /// # Errors
     /// [`StoreError::NoSecret`], [`StoreError::Vault`], [`StoreError::NotFound`] for an unknown session.
@@ -148,12 +150,13 @@ impl Store {
         session: SessionId,
         now: DateTime<Utc>,
     ) -> Result<OpenedSecret, StoreError> {
-        let mut tx = self.begin().await?;
         let owner = permit.account_id();
-        let opened = match get(&mut tx, self, owner, SecretField::PrivateKey).await? {
+        let mut asking = self.ask().await?;
+        let opened = match get(&mut asking, self, owner, SecretField::PrivateKey).await? {
             Some(key) => Some(key),
-            None => get(&mut tx, self, owner, SecretField::Password).await?,
+            None => get(&mut asking, self, owner, SecretField::Password).await?,
         };
+        drop(asking);
         let account = permit.account();
         let opened = opened.ok_or_else(|| StoreError::NoSecret {
             account: account.full_name(),
@@ -165,8 +168,9 @@ impl Store {
             version: opened.version,
             permit: format!("{} / {}", permit.policy(), permit.activity()),
         };
-        append(&mut tx, session, &[(now, event)]).await?;
-        self.commit(tx, &[]).await?;
+        let mut used = Script::default();
+        append(&mut used, session, &[(now, event)])?;
+        self.run(used, &[]).await?;
         Ok(opened)
     }
 }

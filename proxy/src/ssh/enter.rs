@@ -18,6 +18,7 @@ use super::find_session::{Found, find_session};
 use super::target::TargetLeg;
 use crate::connection::Connection;
 use crate::driver::Mail;
+use crate::ledger::Entry;
 use crate::node::Node;
 use crate::shield::{fault, shielded};
 
@@ -64,7 +65,7 @@ pub async fn enter(
             *session,
         ),
     };
-    node.record_login(Login {
+    let login = Login {
         at: clock::now(),
         kind: SessionType::PamSsh,
         user: guest.identity.name.clone(),
@@ -75,8 +76,21 @@ pub async fn enter(
         text,
         service_provider: asked_for,
         session,
-    });
-    entered.map_err(|(refusal, _)| refusal)
+    };
+    match entered {
+        Ok(joined) => {
+            // Together with what else is written of the session now.
+            let entry = Entry::LoggedIn(Box::new(login.clone()));
+            if !joined.connection.tell(Mail::Write(entry)).await {
+                node.record_login(login);
+            }
+            Ok(joined)
+        }
+        Err((refusal, _)) => {
+            node.record_login(login);
+            Err(refusal)
+        }
+    }
 }
 
 /// A refusal after a session was made carries the session.

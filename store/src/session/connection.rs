@@ -8,6 +8,7 @@ use super::{ConnectionRow, NewConnection};
 use crate::batch::Batch;
 use crate::error::StoreError;
 use crate::open::Store;
+use crate::script::Statement;
 use crate::sql::{Columns, clean, micros};
 
 impl Store {
@@ -16,8 +17,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Constraint`] for an unknown session, [`StoreError::Exists`] if the id is taken.
     pub async fn insert_connection(&self, new: &NewConnection) -> Result<(), StoreError> {
-        let mut batch = self.batch().await?;
-        batch.insert_connection(new).await?;
+        let mut batch = self.batch();
+        batch.insert_connection(new);
         batch.commit().await
     }
 
@@ -30,10 +31,8 @@ impl Store {
         bytes_in: u64,
         bytes_out: u64,
     ) -> Result<(), StoreError> {
-        let mut batch = self.batch().await?;
-        batch
-            .close_connection(id, at, cause, bytes_in, bytes_out)
-            .await?;
+        let mut batch = self.batch();
+        batch.close_connection(id, at, cause, bytes_in, bytes_out);
         batch.commit().await
     }
 
@@ -88,42 +87,40 @@ fn read(row: &AnyRow) -> Result<ConnectionRow, StoreError> {
 
 impl Batch {
     /// As [`Store::insert_connection`].
-    pub async fn insert_connection(&mut self, new: &NewConnection) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO connection (id, session_id, source_ip, client, connected_at, tape)
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(new.id.to_string())
-        .bind(new.session.to_string())
-        .bind(clean(&new.source_ip).into_owned())
-        .bind(clean(&new.client).into_owned())
-        .bind(micros(new.connected_at))
-        .bind(new.tape.as_str())
-        .execute(&mut *self.tx)
-        .await?;
-        Ok(())
+    pub fn insert_connection(&mut self, new: &NewConnection) {
+        self.script().add(
+            Statement::new(
+                "INSERT INTO connection (id, session_id, source_ip, client, connected_at, tape)
+                 VALUES ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(new.id.to_string())
+            .bind(new.session.to_string())
+            .bind(clean(&new.source_ip).into_owned())
+            .bind(clean(&new.client).into_owned())
+            .bind(micros(new.connected_at))
+            .bind(new.tape.as_str()),
+        );
     }
 
     /// As [`Store::close_connection`].
-    pub async fn close_connection(
+    pub fn close_connection(
         &mut self,
         id: ConnectionId,
         at: DateTime<Utc>,
         cause: &str,
         bytes_in: u64,
         bytes_out: u64,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE connection SET closed_at = $2, cause = $3, bytes_in = $4, bytes_out = $5
-             WHERE id = $1 AND closed_at IS NULL",
-        )
-        .bind(id.to_string())
-        .bind(micros(at))
-        .bind(clean(cause).into_owned())
-        .bind(i64::try_from(bytes_in).unwrap_or(i64::MAX))
-        .bind(i64::try_from(bytes_out).unwrap_or(i64::MAX))
-        .execute(&mut *self.tx)
-        .await?;
-        Ok(())
+    ) {
+        self.script().add(
+            Statement::new(
+                "UPDATE connection SET closed_at = $2, cause = $3, bytes_in = $4, bytes_out = $5
+                 WHERE id = $1 AND closed_at IS NULL",
+            )
+            .bind(id.to_string())
+            .bind(micros(at))
+            .bind(clean(cause).into_owned())
+            .bind(i64::try_from(bytes_in).unwrap_or(i64::MAX))
+            .bind(i64::try_from(bytes_out).unwrap_or(i64::MAX)),
+        );
     }
 }

@@ -9,73 +9,68 @@ use sqlx::any::AnyRow;
 
 use super::EventRow;
 use crate::error::StoreError;
-use crate::kept::Tx;
 use crate::listing::{Filter, Listing, RowStream, SortKey, order};
 use crate::open::Store;
 use crate::query::{ListQuery, Page};
+use crate::script::{Script, Statement};
 use crate::sql::{Columns, clean, json, micros};
 
 /// Appends to the session's log. The session's row counts its lines, and is locked meanwhile, so
 /// that two writers never give the same number.
-pub(crate) async fn append(
-    tx: &mut Tx,
+pub(crate) fn append(
+    script: &mut Script,
     id: SessionId,
     events: &[(DateTime<Utc>, Event)],
 ) -> Result<(), StoreError> {
     if events.is_empty() {
         return Ok(());
     }
-    let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
-    let row = sqlx::query("UPDATE session SET events = events + $2 WHERE id = $1 RETURNING events")
-        .bind(id.to_string())
-        .bind(count)
-        .fetch_optional(&mut **tx)
-        .await?;
-    let row = row.ok_or_else(|| StoreError::NotFound {
-        what: "session",
-        name: id.to_string(),
-    })?;
-    write(tx, id, row.int("events")? - count + 1, events).await
+    script.add(
+        Statement::new("UPDATE session SET events = events + $2 WHERE id = $1")
+            .bind(id.to_string())
+            .bind(i64::try_from(events.len()).unwrap_or(i64::MAX))
+            .demand("session", id.to_string()),
+    );
+    write(script, id, events)
 }
 
-/// Writes events with their numbers, from `line`.
-pub(super) async fn write(
-    tx: &mut Tx,
+/// Writes events that the session's row counts already, as the last ones.
+pub(super) fn write(
+    script: &mut Script,
     id: SessionId,
-    line: i64,
     events: &[(DateTime<Utc>, Event)],
 ) -> Result<(), StoreError> {
-    let mut lines = line..;
+    let mut left = i64::try_from(events.len()).unwrap_or(i64::MAX);
     for batch in events.chunks(BATCH) {
-        let mut insert = sqlx::query(INSERTS[batch.len()].as_str());
-        for ((at, event), line) in batch.iter().zip(lines.by_ref()) {
+        let mut insert = Statement::new(INSERTS[batch.len()].as_str()).bind(id.to_string());
+        for (at, event) in batch {
+            left -= 1;
             insert = insert
-                .bind(id.to_string())
-                .bind(line)
+                .bind(left)
                 .bind(micros(*at))
                 .bind(event.level().as_str())
                 .bind(event.code())
                 .bind(clean(&event.message()).into_owned())
                 .bind(json(event)?);
         }
-        insert.execute(&mut **tx).await?;
+        script.add(insert);
     }
     Ok(())
 }
 
 /// Events in one statement: a session begins with a handful, file transfers make thousands a second.
 const BATCH: usize = 32;
-/// Columns of an event.
-const WIDTH: usize = 7;
+/// Values of an event, beside the session's id.
+const WIDTH: usize = 6;
 /// Statements that insert so many events.
 static INSERTS: LazyLock<[String; BATCH + 1]> = LazyLock::new(|| std::array::from_fn(insert));
 
 fn insert(rows: usize) -> String {
     let row = |row: usize| {
-        let columns: Vec<String> = (1..=WIDTH)
-            .map(|column| format!("${}", row * WIDTH + column))
-            .collect();
-        format!("({})", columns.join(", "))
+        let value = |n: usize| format!("${}", 1 + row * WIDTH + n);
+        let line = format!("(SELECT events FROM session WHERE id = $1) - {}", value(1));
+        let others: Vec<String> = (2..=WIDTH).map(value).collect();
+        format!("($1, {line}, {})", others.join(", "))
     };
     let rows: Vec<String> = (0..rows).map(row).collect();
     format!(
@@ -122,9 +117,9 @@ impl Store {
         if events.is_empty() {
             return Ok(());
         }
-        let mut tx = self.begin().await?;
-        append(&mut tx, id, events).await?;
-        self.commit(tx, &[]).await
+        let mut script = Script::default();
+        append(&mut script, id, events)?;
+        self.run(script, &[]).await
     }
 
     /// A page of a session's log, by line. Filters: `q`, `level`, `kind`, `from`, `to`.

@@ -15,6 +15,7 @@ use crate::error::StoreError;
 use crate::listing::{Filter, Listing, SortKey, order};
 use crate::open::Store;
 use crate::query::{ListQuery, Page};
+use crate::script::Statement;
 use crate::sql::{Columns, micros};
 use crate::who::Viewer;
 
@@ -67,8 +68,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Constraint`] for an unknown session, [`StoreError::Exists`] if it has one.
     pub async fn insert_recording(&self, new: &NewRecording) -> Result<(), StoreError> {
-        let mut batch = self.batch().await?;
-        batch.insert_recording(new).await?;
+        let mut batch = self.batch();
+        batch.insert_recording(new);
         batch.commit().await
     }
 
@@ -84,10 +85,8 @@ impl Store {
         state: RecordingState,
         at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let mut batch = self.batch().await?;
-        batch
-            .finish_recording(connection, bytes, root, state, at)
-            .await?;
+        let mut batch = self.batch();
+        batch.finish_recording(connection, bytes, root, state, at);
         batch.commit().await
     }
 
@@ -223,45 +222,40 @@ fn read(row: &AnyRow) -> Result<RecordingRow, StoreError> {
 
 impl Batch {
     /// As [`Store::insert_recording`].
-    pub async fn insert_recording(&mut self, new: &NewRecording) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO recording (connection_id, session_id, path, state, started_at) VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(new.connection.to_string())
-        .bind(new.session.to_string())
-        .bind(new.path.as_str())
-        .bind(RecordingState::Recording.as_str())
-        .bind(micros(new.started_at))
-        .execute(&mut *self.tx)
-        .await?;
-        Ok(())
+    pub fn insert_recording(&mut self, new: &NewRecording) {
+        self.script().add(
+            Statement::new(
+                "INSERT INTO recording (connection_id, session_id, path, state, started_at)
+                 VALUES ($1, $2, $3, $4, $5)",
+            )
+            .bind(new.connection.to_string())
+            .bind(new.session.to_string())
+            .bind(new.path.as_str())
+            .bind(RecordingState::Recording.as_str())
+            .bind(micros(new.started_at)),
+        );
     }
 
     /// As [`Store::finish_recording`].
-    pub async fn finish_recording(
+    pub fn finish_recording(
         &mut self,
         connection: ConnectionId,
         bytes: u64,
         root: &str,
         state: RecordingState,
         at: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
-        let done = sqlx::query(
-            "UPDATE recording SET bytes = $2, root = $3, state = $4, finished_at = $5 WHERE connection_id = $1",
-        )
-        .bind(connection.to_string())
-        .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
-        .bind(root)
-        .bind(state.as_str())
-        .bind(micros(at))
-        .execute(&mut *self.tx)
-        .await?;
-        if done.rows_affected() == 0 {
-            return Err(StoreError::NotFound {
-                what: "recording",
-                name: connection.to_string(),
-            });
-        }
-        Ok(())
+    ) {
+        self.script().add(
+            Statement::new(
+                "UPDATE recording SET bytes = $2, root = $3, state = $4, finished_at = $5
+                 WHERE connection_id = $1",
+            )
+            .bind(connection.to_string())
+            .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
+            .bind(root)
+            .bind(state.as_str())
+            .bind(micros(at))
+            .demand("recording", connection.to_string()),
+        );
     }
 }

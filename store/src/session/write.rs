@@ -11,7 +11,8 @@ use crate::batch::Batch;
 use crate::error::StoreError;
 use crate::hint::Hint;
 use crate::open::Store;
-use crate::sql::{Columns, clean, json, micros, word};
+use crate::script::{Script, Statement};
+use crate::sql::{clean, json, micros, word};
 
 impl Store {
     /// Writes a new session and the first lines of its log.
@@ -24,8 +25,8 @@ impl Store {
         events: &[(DateTime<Utc>, Event)],
     ) -> Result<(), StoreError> {
         let text = |text: &str| clean(text).into_owned();
-        let mut tx = self.begin().await?;
-        sqlx::query(
+        let mut script = Script::default();
+        let session = Statement::new(
             "INSERT INTO session (id, origin, kind, status, user_name, first_name, last_name, email, identity_provider,
                 scope, login_account, account_id, host, host_id, target_address, target_port, source_ip, activity,
                 access_policy, connection_profile, recording_mode, notes, ticket, terms, requested_at, node_id, final,
@@ -71,16 +72,15 @@ impl Store {
         .bind(text(new.launch_point.name()))
         .bind(new.times.provisioned_at.map(micros))
         .bind(new.times.scheduled_end.map(micros))
-        .bind(new.deadline_reason.map(|reason| reason.as_str()))
-        .execute(&mut *tx)
-        .await?;
-        write(&mut tx, new.id, 1, events).await?;
+        .bind(new.deadline_reason.map(|reason| reason.as_str()));
+        script.add(session);
+        write(&mut script, new.id, events)?;
         // Whoever makes it on a node has it already.
         let hint: &[Hint] = match new.node {
             Some(_) => &[],
             None => &[Hint::Unowned],
         };
-        self.commit(tx, hint).await
+        self.run(script, hint).await
     }
 
     /// Saves what changed in a session's life, with the lines of its log that tell of it.
@@ -93,8 +93,8 @@ impl Store {
         update: &SessionUpdate,
         events: &[(DateTime<Utc>, Event)],
     ) -> Result<(), StoreError> {
-        let mut batch = self.batch().await?;
-        batch.save_session(id, update, events).await?;
+        let mut batch = self.batch();
+        batch.save_session(id, update, events)?;
         batch.commit().await
     }
 
@@ -153,7 +153,7 @@ fn live_search_text(status: Status, reason: &str, source_ip: &str) -> String {
 
 impl Batch {
     /// As [`Store::save_session`].
-    pub async fn save_session(
+    pub fn save_session(
         &mut self,
         id: SessionId,
         update: &SessionUpdate,
@@ -174,14 +174,14 @@ impl Batch {
         let source_ip = update.source_ip.as_deref().map(text);
         // Client and address are added in the SQL, which knows those that are stored.
         let live = live_search_text(update.status, reason.as_deref().unwrap_or_default(), "");
-        let row = sqlx::query(
+        let row = Statement::new(
             "UPDATE session SET status = $2, requested_at = $3, provisioned_at = $4, connected_at = $5,
                 scheduled_end = $6, disconnected_at = $7, ended_at = $8, last_access_at = $9, close_code = $10,
                 close_reason = $11, close_detail = $12, deadline_reason = $13, lock_title = $14, lock_message = $15,
                 extensions_used = $16, source_ip = COALESCE($17, source_ip), client = COALESCE($18, client),
                 final = $19, machine = $21, events = events + $22,
                 search_live = $20 || ' ' || lower(COALESCE($17, source_ip)) || ' ' || lower(COALESCE($18, client))
-             WHERE id = $1 RETURNING events",
+             WHERE id = $1",
         )
         .bind(id.to_string())
         .bind(update.status.as_str())
@@ -205,14 +205,10 @@ impl Batch {
         .bind(live)
         .bind(json(&update.machine)?)
         .bind(count)
-        .fetch_optional(&mut *self.tx)
-        .await?;
-        let row = row.ok_or_else(|| StoreError::NotFound {
-            what: "session",
-            name: id.to_string(),
-        })?;
-        write(&mut self.tx, id, row.int("events")? - count + 1, events).await?;
-        self.hints.push(Hint::Sessions);
+        .demand("session", id.to_string());
+        self.script().add(row);
+        write(self.script(), id, events)?;
+        self.hint(Hint::Sessions);
         Ok(())
     }
 }

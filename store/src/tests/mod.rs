@@ -9,5 +9,6 @@ mod latency;
 mod nouns;
 mod opening;
 mod policy;
+mod scripts;
 mod sessions;
 mod survey;
