@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::{self, Thread};
@@ -38,15 +39,19 @@ pub(crate) struct SyncedFile(Arc<Shared>);
 
 struct Shared {
     file: File,
+    /// The file's folder, until the disk knows for sure that the file is in it.
+    folder: Mutex<Option<PathBuf>>,
     dirty: AtomicBool,
     failed: OnceLock<String>,
 }
 
 impl SyncedFile {
-    /// From now on the file is flushed whenever it was written, until it is dropped.
-    pub fn new(file: File) -> io::Result<Self> {
+    /// From now on the file is flushed whenever it was written, until it is dropped. It may be new in
+    /// `folder`: the first flush carries its place there as well.
+    pub fn new(file: File, folder: Option<&Path>) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             file,
+            folder: Mutex::new(folder.map(Path::to_owned)),
             dirty: AtomicBool::new(false),
             failed: OnceLock::new(),
         });
@@ -71,7 +76,7 @@ impl Medium for SyncedFile {
 
     fn sync(&mut self) -> io::Result<()> {
         self.0.dirty.store(false, Ordering::Release);
-        self.0.file.sync_data()
+        self.0.sync()
     }
 
     fn failed(&self) -> Option<String> {
@@ -83,12 +88,23 @@ impl Shared {
     fn flush(&self) {
         // Before the flush: what is written meanwhile makes it dirty again.
         if self.dirty.swap(false, Ordering::AcqRel)
-            && let Err(error) = self.file.sync_data()
+            && let Err(error) = self.sync()
         {
             // The kernel tells a lost page once; the tape must not go on as if nothing were missing.
             let _ = self.failed.set(error.to_string());
             tracing::error!(error = %error, "a tape could not be flushed to the disk");
         }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()?;
+        // Held meanwhile: nobody says that all is on the disk while another is still at it.
+        let mut folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(path) = folder.as_deref() {
+            File::open(path)?.sync_all()?;
+            *folder = None;
+        }
+        Ok(())
     }
 }
 
@@ -169,5 +185,19 @@ mod tests {
             assert!(lost < Duration::from_secs(1), "{took:?}: {lost:?}");
         }
         assert_eq!(rest(Duration::from_secs(2)), REST);
+    }
+
+    #[test]
+    fn the_first_flush_carries_the_place_in_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("day");
+        let file = File::create(dir.path().join("tape")).unwrap();
+        let mut file = SyncedFile::new(file, Some(&folder)).unwrap();
+        let missing = file.sync().unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+        std::fs::create_dir(&folder).unwrap();
+        file.sync().unwrap();
+        std::fs::remove_dir(&folder).unwrap();
+        file.sync().unwrap();
     }
 }

@@ -47,8 +47,7 @@ pub struct Finished {
 
 impl TapeWriter {
     /// Makes `<dir>/YYYY/MM/DD/<connection>.tape` (day of `started_at`, mode 0600) and writes the
-    /// header. The file and its place in the folders are on the disk when this returns; it may
-    /// block for as long as the disk takes.
+    /// header. It may block for as long as the disk takes.
     pub fn create(dir: &Path, header: &TapeHeader) -> Result<Self, TapeError> {
         let day = header.started_at.format("%Y/%m/%d").to_string();
         let folder = dir.join(day);
@@ -67,12 +66,8 @@ impl TapeWriter {
             }
             Err(e) => return Err(TapeError::io("create", &path, e)),
         };
-        let made = lock_and_register(file, &path).and_then(|medium| {
-            let mut writer = Self::on(Box::new(medium), path.clone(), header)?;
-            writer.flush()?;
-            sync_folder(&folder)?;
-            Ok(writer)
-        });
+        let made = lock_and_register(file, &path)
+            .and_then(|medium| Self::on(Box::new(medium), path.clone(), header));
         if made.is_err() {
             // Nothing was recorded yet; what is left would only look like a torn tape.
             let _ = fs::remove_file(&path);
@@ -282,7 +277,8 @@ pub(crate) fn lock_and_register(file: File, path: &Path) -> Result<SyncedFile, T
         }
         Err(fs::TryLockError::Error(e)) => return Err(TapeError::io("lock", path, e)),
     }
-    SyncedFile::new(file).map_err(|e| TapeError::io("flush", path, e))
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    SyncedFile::new(file, folder).map_err(|e| TapeError::io("flush", path, e))
 }
 
 /// Makes the day's folder (0700), and sees that each new one is in its parent on the disk.

@@ -71,7 +71,7 @@ impl Kept {
 
     /// Carries out a whole transaction, from its beginning to its commit.
     pub(crate) async fn run(&self, whole: Piece) -> Result<(), StoreError> {
-        self.begin_with(whole).await?.is_over();
+        self.begin_with(whole).await?.settle();
         Ok(())
     }
 
@@ -110,12 +110,12 @@ pub(crate) struct KeptTx {
 impl KeptTx {
     async fn commit(mut self) -> Result<(), sqlx::Error> {
         run(&mut self.turn, "COMMIT").await?;
-        self.is_over();
+        self.settle();
         Ok(())
     }
 
-    /// There is nothing left to undo.
-    fn is_over(self) {
+    /// Nothing is left to be undone.
+    fn settle(self) {
         self.kept.begun.store(false, Ordering::Release);
     }
 }

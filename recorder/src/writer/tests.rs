@@ -250,7 +250,7 @@ fn a_failed_flush_ends_the_tape() {
 #[test]
 fn the_system_says_full() {
     let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let medium = Box::new(SyncedFile::new(file).unwrap());
+    let medium = Box::new(SyncedFile::new(file, None).unwrap());
     let error = TapeWriter::on(medium, "/dev/full".into(), &header()).err();
     assert!(matches!(error, Some(TapeError::Full { .. })));
 }
