@@ -10,6 +10,7 @@ mod authenticate;
 mod batch;
 mod command;
 mod error;
+mod facts;
 mod hint;
 mod kept;
 mod listing;

@@ -7,10 +7,10 @@ use sallyport_domain::declared::{Host, NounKind};
 use sallyport_domain::id::NounId;
 use sallyport_domain::policy::Snapshot;
 use serde_json::{Value, json};
-use sqlx::any::AnyRow;
 
 use crate::audit::{self, AuditObject, Deed};
 use crate::error::StoreError;
+use crate::facts;
 use crate::hint::Hint;
 use crate::kept::Tx;
 use crate::noun::{find, key};
@@ -22,30 +22,25 @@ impl Store {
     /// Everything the decision about `user` on `host` depends on. The host is found by its name or
     /// its friendly name, in any case.
     pub async fn policy_snapshot(&self, user: &str, host: &str) -> Result<Snapshot, StoreError> {
-        let (user, host) = (clean(user), host.to_lowercase());
-        let host = clean(&host);
-        let asked = || sqlx::query(FACTS).bind(user.as_ref()).bind(host.as_ref());
-        let rows = asked().fetch_all(&mut *self.ask().await?).await?;
-        let (version, mut snapshot) = facts(&user, &rows)?;
-        if let Some(rules) = self.inner.rules.at(version) {
-            snapshot.rules = rules;
-            return Ok(snapshot);
+        let mut known = facts::of(&mut *self.ask().await?, user, host).await?;
+        if let Some(rules) = self.inner.rules.at(known.rules_version) {
+            known.snapshot.rules = rules;
+            return Ok(known.snapshot);
         }
         // The rules are others than those in memory: everything anew, at one instant.
         let mut tx = self.snapshot().await?;
-        let rows = asked().fetch_all(&mut *tx).await?;
-        let (version, mut snapshot) = facts(&user, &rows)?;
-        snapshot.rules = self.inner.rules.read(&mut tx, version).await?;
+        let mut known = facts::of(&mut tx, user, host).await?;
+        known.snapshot.rules = self.inner.rules.read(&mut tx, known.rules_version).await?;
         tx.commit().await?;
-        Ok(snapshot)
+        Ok(known.snapshot)
     }
 
     /// The hosts that `name` may mean: the one of that name or friendly name, else all that have it
     /// as their address. In any case; another spelling of an IP address is the same address.
     pub async fn hosts_called(&self, name: &str) -> Result<Vec<Host>, StoreError> {
         let mut tx = self.snapshot().await?;
-        let hosts = match find_host(&mut tx, name).await? {
-            Some((_, host)) => vec![host],
+        let hosts = match facts::host(&mut tx, name).await? {
+            Some(host) => vec![host],
             None => hosts_at(&mut tx, name).await?,
         };
         tx.commit().await?;
@@ -129,54 +124,6 @@ impl Store {
     }
 }
 
-/// Who it is: the user's id, empty for a stranger, and a snapshot with nothing else in it yet.
-pub(crate) async fn subject(tx: &mut Tx, user: &str) -> Result<(String, Snapshot), StoreError> {
-    let user = clean(user);
-    let mut snapshot = Snapshot {
-        user: user.clone().into_owned(),
-        ..Snapshot::default()
-    };
-    let who = sqlx::query(
-        "SELECT id, kind, locked FROM noun WHERE kind IN ('user', 'application') AND key = $1 ORDER BY kind DESC",
-    )
-    .bind(user.as_ref())
-    .fetch_optional(&mut **tx)
-    .await?;
-    let id = match &who {
-        Some(row) => {
-            snapshot.is_application = row.text("kind")? == NounKind::Application.as_str();
-            snapshot.user_locked = row.flag("locked")?;
-            row.text("id")?
-        }
-        None => String::new(),
-    };
-    snapshot.groups = groups(tx, &id).await?;
-    Ok((id, snapshot))
-}
-
-async fn groups(tx: &mut Tx, user: &str) -> Result<Vec<String>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT n.name AS name FROM noun_link l JOIN noun n ON n.id = l.noun_id
-         WHERE l.field = 'members' AND l.target_id = $1 ORDER BY n.name",
-    )
-    .bind(user)
-    .fetch_all(&mut **tx)
-    .await?;
-    rows.iter().map(|row| row.text("name")).collect()
-}
-
-async fn find_host(tx: &mut Tx, host: &str) -> Result<Option<(NounId, Host)>, StoreError> {
-    let row = sqlx::query(
-        "SELECT id, doc FROM noun WHERE kind = 'host' AND (key = $1 OR alias = $1)
-         ORDER BY CASE WHEN key = $1 THEN 0 ELSE 1 END LIMIT 1",
-    )
-    .bind(clean(&host.to_lowercase()).into_owned())
-    .fetch_optional(&mut **tx)
-    .await?;
-    row.map(|row| Ok((row.parsed("id")?, row.json("doc")?)))
-        .transpose()
-}
-
 async fn hosts_at(tx: &mut Tx, address: &str) -> Result<Vec<Host>, StoreError> {
     let ip: Option<IpAddr> = address.parse().ok();
     // An IPv6 address has many spellings.
@@ -205,62 +152,4 @@ async fn hosts_at(tx: &mut Tx, address: &str) -> Result<Vec<Host>, StoreError> {
         }
     }
     Ok(hosts)
-}
-
-/// What a decision depends on, besides the rules: who `$1` is, and what `$2` is to her.
-///
-/// `CROSS JOIN` makes SQLite join in this order: from the one that is known to the few that are its own.
-const FACTS: &str = "WITH
-    who AS (
-        SELECT id, kind, locked FROM noun WHERE kind IN ('user', 'application') AND key = $1
-        ORDER BY kind DESC LIMIT 1),
-    target AS (
-        SELECT id, doc, 0 AS place FROM noun WHERE kind = 'host' AND key = $2
-        UNION ALL SELECT id, doc, 1 FROM noun WHERE kind = 'host' AND alias = $2
-        ORDER BY place LIMIT 1)
-    SELECT 'rules' AS fact, '' AS id, '' AS content, version AS number FROM rules_version
-    UNION ALL SELECT kind, id, '', locked FROM who
-    UNION ALL SELECT 'group', n.id, n.name, 0 FROM who CROSS JOIN noun_link l CROSS JOIN noun n
-        WHERE l.target_id = who.id AND l.field = 'members' AND n.id = l.noun_id
-    UNION ALL SELECT 'host', id, doc, 0 FROM target
-    UNION ALL SELECT 'barred', b.host_id, '', 0 FROM who CROSS JOIN target CROSS JOIN host_bar b
-        WHERE b.user_id = who.id AND b.host_id = target.id
-    UNION ALL SELECT 'account', n.id, n.doc, (SELECT COUNT(*) FROM secret s WHERE s.owner_id = n.id)
-        FROM target CROSS JOIN noun_link l CROSS JOIN noun n
-        WHERE l.target_id = target.id AND l.field = 'host' AND n.id = l.noun_id AND n.kind = 'account'
-    UNION ALL SELECT 'asked-ahead', '', '', COUNT(*) FROM target CROSS JOIN session s
-        WHERE s.user_name = $1 AND s.host_id = target.id AND s.final = 0 AND s.origin = 'api'";
-
-/// The version of the rules, and a snapshot without them.
-fn facts(user: &str, rows: &[AnyRow]) -> Result<(i64, Snapshot), StoreError> {
-    let mut snapshot = Snapshot {
-        user: user.to_owned(),
-        ..Snapshot::default()
-    };
-    let mut version = 0;
-    for row in rows {
-        let number = row.int("number")?;
-        match row.text("fact")?.as_str() {
-            "rules" => version = number,
-            "user" => snapshot.user_locked = number != 0,
-            "application" => {
-                snapshot.is_application = true;
-                snapshot.user_locked = number != 0;
-            }
-            "group" => snapshot.groups.push(row.text("content")?),
-            "host" => snapshot.host = Some((row.parsed("id")?, row.json("content")?)),
-            "barred" => snapshot.host_barred = true,
-            "account" => {
-                let account = (row.parsed("id")?, row.json("content")?, number > 0);
-                snapshot.accounts.push(account);
-            }
-            "asked-ahead" => snapshot.asked_ahead = number > 0,
-            other => return Err(StoreError::damaged("a fact", other)),
-        }
-    }
-    snapshot.groups.sort();
-    snapshot
-        .accounts
-        .sort_by(|(_, one, _), (_, other, _)| one.name.cmp(&other.name));
-    Ok((version, snapshot))
 }

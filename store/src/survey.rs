@@ -6,9 +6,9 @@ use sallyport_domain::policy::{Survey, SurveyedHost};
 use serde::Deserialize;
 
 use crate::error::StoreError;
+use crate::facts;
 use crate::kept::Tx;
 use crate::open::Store;
-use crate::policy::subject;
 use crate::sql::Columns;
 
 /// As much of an account's document as is needed.
@@ -21,14 +21,13 @@ impl Store {
     /// Everything the list of what `user` may do depends on: a few queries, however many hosts there are.
     pub async fn policy_survey(&self, user: &str) -> Result<Survey, StoreError> {
         let mut tx = self.snapshot().await?;
-        let (user_id, base) = subject(&mut tx, user).await?;
+        let known = facts::person(&mut tx, user).await?;
         let mut survey = Survey {
-            base,
+            base: known.snapshot,
             hosts: Vec::new(),
         };
-        let version = rules_version(&mut tx).await?;
-        survey.base.rules = self.inner.rules.read(&mut tx, version).await?;
-        let barred = barred(&mut tx, &user_id).await?;
+        survey.base.rules = self.inner.rules.read(&mut tx, known.rules_version).await?;
+        let barred = barred(&mut tx, &known.user_id).await?;
         let mut accounts = accounts(&mut tx).await?;
         let rows = sqlx::query("SELECT id, doc FROM noun WHERE kind = 'host'")
             .fetch_all(&mut *tx)
@@ -44,13 +43,6 @@ impl Store {
         tx.commit().await?;
         Ok(survey)
     }
-}
-
-async fn rules_version(tx: &mut Tx) -> Result<i64, StoreError> {
-    let row = sqlx::query("SELECT version FROM rules_version")
-        .fetch_one(&mut **tx)
-        .await?;
-    row.int("version")
 }
 
 /// The hosts an administrator barred the user from.

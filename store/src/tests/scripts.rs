@@ -95,7 +95,13 @@ async fn a_batch_is_one_transaction(bench: Bench) {
     batch.finish_recording(new_id(), 1, "", crate::RecordingState::Complete, at(1));
     let error = batch.commit().await.unwrap_err();
     assert!(
-        matches!(error, StoreError::NotFound { what: "recording", .. }),
+        matches!(
+            error,
+            StoreError::NotFound {
+                what: "recording",
+                ..
+            }
+        ),
         "{error:?}"
     );
     let row = sqlx::query("SELECT extensions_used, events FROM session")
