@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::Origin;
 use super::machine::{Phase, Session};
 use crate::command::{Actor, Command, CommandDenied};
 use crate::declared::Extension;
@@ -47,10 +48,11 @@ pub(super) fn admit(
             by_either(by).map(|()| do_unless(canceling))
         }
         Command::Terminate { cancel: false, .. } => by_either(by).and_then(|()| {
-            if canceling {
-                Ok(Admission::AlreadySo)
-            } else {
-                occupied(session)
+            match (canceling, session.origin) {
+                (true, _) => Ok(Admission::AlreadySo),
+                // Somebody is on the way into it.
+                (false, Origin::Connect) => Ok(Admission::Do),
+                (false, Origin::Api) => occupied(session),
             }
         }),
         Command::Extend { .. } => by_either(by)

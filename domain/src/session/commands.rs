@@ -71,8 +71,12 @@ impl Session {
                 reason,
             } => {
                 log_done(id, verb, by, out);
-                self.cut_all(&ended_by(by, reason), Some(id), out);
-                out.persist();
+                if self.connections.is_empty() {
+                    self.end(ended_by(by, reason), Some(id), out);
+                } else {
+                    self.cut_all(&ended_by(by, reason), Some(id), out);
+                    out.persist();
+                }
             }
             Command::Extend { by: amount } => {
                 let step = self.terms.extension.map(|extension| extension.by);

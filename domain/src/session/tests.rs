@@ -649,6 +649,15 @@ fn terminate_without_cancel_cuts_connections_only() {
 }
 
 #[test]
+fn terminate_ends_a_session_whose_first_connection_is_on_its_way() {
+    let mut session = available(Origin::Connect, terms());
+    let actions = order(&mut session, 20, 1, terminate(false), admin());
+    assert_eq!(outcome(&actions), Some(&nothing_to_do()));
+    session.handle(at(21), Input::TornDown);
+    assert_final(&session, Status::Canceled, &by_admin("enough"));
+}
+
+#[test]
 fn a_lock_freezes_and_an_unlock_restores_what_was() {
     let mut session = logged_in(Origin::Api, terms());
     let locked = order(&mut session, 20, 1, lock(), admin());

@@ -1,10 +1,12 @@
 //! Connections on their way into a session. Its driver waits for them: one that came up after the driver had gone would
-//! be nobody's, without a deadline and deaf to every order.
+//! be nobody's, without a deadline and deaf to every order. They turn back when the session ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::Notify;
+use sallyport_domain::close::CloseReason;
+use sallyport_domain::refusal::Refusal;
+use tokio::sync::{Notify, watch};
 
 /// How many are on their way.
 #[derive(Clone, Default)]
@@ -14,6 +16,8 @@ pub struct Arrivals(Arc<State>);
 struct State {
     expected: AtomicUsize,
     fewer: Notify,
+    /// What they are told, once the session is over.
+    over: watch::Sender<Option<Refusal>>,
 }
 
 /// One that is on its way, until this is dropped: after the driver was told what became of it.
@@ -23,6 +27,22 @@ impl Drop for Arrival {
     fn drop(&mut self) {
         self.0.expected.fetch_sub(1, Ordering::AcqRel);
         self.0.fewer.notify_one();
+    }
+}
+
+impl Arrival {
+    /// Waits until the session is over; answers what the client is told.
+    pub async fn turned_away(&self) -> Refusal {
+        let mut over = self.0.over.subscribe();
+        loop {
+            if let Some(refusal) = over.borrow_and_update().clone() {
+                return refusal;
+            }
+            // The sender lives in `self`, so waiting cannot fail.
+            if over.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
     }
 }
 
@@ -36,6 +56,16 @@ impl Arrivals {
     /// Is any on its way?
     pub(super) fn any(&self) -> bool {
         self.0.expected.load(Ordering::Acquire) > 0
+    }
+
+    /// The session is over: whoever is on the way turns back.
+    pub(super) fn turn_away(&self, reason: &CloseReason) {
+        let status = format!("over: {reason}");
+        self.0.over.send_if_modified(|over| {
+            let first = over.is_none();
+            over.get_or_insert(Refusal::NotEnterable { status });
+            first
+        });
     }
 
     /// Waits until there is one less.

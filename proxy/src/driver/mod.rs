@@ -447,6 +447,9 @@ impl Driver {
         for answer in self.answers.drain(..) {
             self.ledger.add(answer);
         }
+        if let Some(reason) = self.session.close_reason() {
+            self.arrivals.turn_away(reason);
+        }
         if torn_down {
             let actions = self.session.handle(clock::now(), Input::TornDown);
             Box::pin(self.perform(actions)).await;

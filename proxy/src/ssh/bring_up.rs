@@ -15,10 +15,11 @@ use sallyport_store::{NewConnection, NewRecording};
 use super::authorise::Guest;
 use super::dial::{DialError, Reached};
 use super::enter::Joined;
+use super::find_session::Found;
 use super::host_keys::Verdict;
 use crate::clock;
 use crate::connection::Connection;
-use crate::driver::{DriverHandle, Mail};
+use crate::driver::Mail;
 use crate::ledger::Entry;
 use crate::node::Node;
 use crate::recording::Tape;
@@ -28,17 +29,21 @@ pub async fn bring_up(
     node: &Arc<Node>,
     guest: &Guest,
     permit: &Permit,
-    session: SessionId,
+    found: &Found,
     id: ConnectionId,
     reached: Result<Reached, DialError>,
-    driver: &DriverHandle,
 ) -> Result<Joined, DialError> {
+    let (session, driver) = (found.id, &found.driver);
     let reached = reached?;
     let host_key = reached.verdict.fingerprint().to_owned();
     let key_event = key_event(&reached.verdict, &permit.host().name);
-    let target = reached
-        .log_in(permit, &node.store, session, node.config.target_timeout)
-        .await?;
+    let logging_in = reached.log_in(permit, &node.store, session, node.config.target_timeout);
+    let target = tokio::select! {
+        // First: no secret is used for a session that is over.
+        biased;
+        refusal = found.arrival.turned_away() => return Err(refusal.into()),
+        target = logging_in => target?,
+    };
     let now = clock::now();
     let (tape, path) = begin_tape(node, guest, permit, session, id, now).await?;
     let new = NewConnection {

@@ -1,5 +1,6 @@
 //! From "who is this" to "joined to the target", and what came of it in the access log.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use crate::clock;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 
 use super::authorise::{Granted, Guest, Wish, authorise};
 use super::bring_up::bring_up;
-use super::dial::{self, DialError};
+use super::dial::{self, DialError, Reached};
 use super::find_session::{Found, find_session};
 use super::target::TargetLeg;
 use crate::connection::Connection;
@@ -110,26 +111,14 @@ async fn join(
         tracing::error!(%error, "tapes cannot be written; recorded sessions are refused");
         return Err((Refusal::RecordingUnavailable, None));
     }
-    // The target answers while the database writes.
-    let config = &node.config;
-    let reaching = dial::reach(
-        permit,
-        &node.store,
-        cut,
-        config.keepalive,
-        config.target_timeout,
-    );
-    let (session, reached) = tokio::join!(find_session(node, guest, granted), reaching);
-    let Found {
-        id: session,
-        driver,
-        // Until the driver has been told.
-        arrival: _arrival,
-    } = session.map_err(|refusal| (refusal, None))?;
+    let found = find_and_reach(node, guest, granted, cut).await;
+    let (found, reached) = found.map_err(|refusal| (refusal, None))?;
+    // The arrival stays until the driver has been told.
+    let (session, driver) = (found.id, &found.driver);
     let id = ConnectionId::from(Uuid::now_v7());
     let coming_up = async {
         fault("entering", || granted.notes.clone().unwrap_or_default());
-        bring_up(node, guest, permit, session, id, reached, &driver).await
+        bring_up(node, guest, permit, &found, id, reached).await
     };
     let up = shielded("bringing a connection up", coming_up).await;
     match up.unwrap_or_else(|| Err(Refusal::StoreUnavailable.into())) {
@@ -164,4 +153,34 @@ async fn join(
             Err((refusal, Some(session)))
         }
     }
+}
+
+/// The session, and the target: it answers while the database writes. A session that ends meanwhile does not wait
+/// for it.
+async fn find_and_reach(
+    node: &Arc<Node>,
+    guest: &Guest,
+    granted: &Granted,
+    cut: CancellationToken,
+) -> Result<(Found, Result<Reached, DialError>), Refusal> {
+    let (config, permit) = (&node.config, &granted.permit);
+    let (keepalive, patience) = (config.keepalive, config.target_timeout);
+    let mut reaching = pin!(dial::reach(permit, &node.store, cut, keepalive, patience));
+    let mut finding = pin!(find_session(node, guest, granted));
+    let mut reached = None;
+    let found = loop {
+        tokio::select! {
+            found = &mut finding => break found?,
+            done = &mut reaching, if reached.is_none() => reached = Some(done),
+        }
+    };
+    let reached = match reached {
+        Some(reached) => reached,
+        None => tokio::select! {
+            biased;
+            refusal = found.arrival.turned_away() => Err(refusal.into()),
+            reached = &mut reaching => reached,
+        },
+    };
+    Ok((found, reached))
 }
