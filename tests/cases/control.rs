@@ -1,15 +1,13 @@
 //! Orders to live sessions: who may give them, what the user sees, and when they have taken effect.
 
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use sallyport_recorder::verify;
-use sallyport_tests::harness::{Api, Daemon, Gateway, Target, Tty, signal, tapes, wait_until};
+use sallyport_tests::harness::{Api, Gateway, Target, Tty, signal, tapes};
 use serde_json::{Value, json};
 
-use super::{SOON, items, text, time};
+use super::{SOON, events, items, text, time};
 
 fn order(api: &Api, session: &Value, verb: &str, body: Value) -> sallyport_tests::harness::Answer {
     api.post(
@@ -342,31 +340,35 @@ fn a_lock_may_bar_the_user_from_the_host_or_altogether() {
 }
 
 #[test]
-fn a_session_that_ends_while_its_connection_comes_up_ends_it() {
+fn who_is_still_on_the_way_is_turned_away_when_the_session_ends() {
     let target = Arc::new(Target::sshd());
     let gateway = Gateway::around(target.clone()).start();
     let admin = gateway.api("bob");
-    // It takes connections and says nothing.
-    signal(target.pid(), Signal::STOP);
-    let mut late = gateway.ssh("alice+web").command("sleep 60");
-    late.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut late = Daemon::spawn(late);
-    let session = gateway.session_with(&admin, "web", "Available");
-    order(&admin, &session, "end", json!({})).expect(200);
-    signal(target.pid(), Signal::CONT);
-    let status = late.wait(Duration::from_secs(10));
-    assert!(
-        status.is_some_and(|status| !status.success()),
-        "nobody ends what comes up for a session that is over: {status:?}"
-    );
-    let path = format!("/api/v1/sessions/{}/connections", text(&session, "id"));
-    wait_until("its connection has an end", SOON, || {
-        let connections = admin.get(&path).expect(200).json();
-        let connections = items(&connections);
-        connections.len() == 1 && connections[0]["closed_at"].is_string()
-    });
-    let tape = tapes(gateway.data()).pop().unwrap();
-    wait_until("its tape is finished", SOON, || {
-        verify(&tape).is_ok_and(|report| report.is_whole())
-    });
+    for verb in ["end", "terminate"] {
+        // It takes connections and says nothing.
+        signal(target.pid(), Signal::STOP);
+        std::thread::scope(|scope| {
+            let late = scope.spawn(|| gateway.ssh("alice+web").exec("echo in").failed());
+            let session = gateway.session_with(&admin, "web", "Available");
+            let ordered = Instant::now();
+            order(&admin, &session, verb, json!({ "reason": "wrong host" })).expect(200);
+            let said = late.join().unwrap();
+            let took = ordered.elapsed();
+            assert!(took < Duration::from_secs(2), "{verb}: only after {took:?}");
+            assert!(
+                said.all().contains("administrator bob: wrong host"),
+                "{verb}: {}",
+                said.all()
+            );
+            signal(target.pid(), Signal::CONT);
+            let session = gateway.session_with(&admin, "web", "Canceled");
+            let log = events(&admin, text(&session, "id"));
+            assert!(
+                !log.iter().any(|event| event["kind"] == "secret.used"),
+                "{verb}: for nothing: {log:#?}"
+            );
+        });
+    }
+    assert!(tapes(gateway.data()).is_empty(), "of nothing");
+    gateway.ssh("alice+web").exec("true").ok();
 }
