@@ -2,7 +2,7 @@
 //!
 //! The driver never waits for the database: a session ends on time also when the database is gone.
 //! Entries are retried until they are written; what does not fit into the bounded queue is counted
-//! (the tape has it all the same), and the session's row always catches up with its latest state.
+//! (what happened is on the tape all the same), and the session's row always catches up with its latest state.
 
 use std::time::Duration;
 

@@ -165,9 +165,9 @@ pub struct Shelf {
     pub unfinished: Vec<PathBuf>,
 }
 
-/// Looks through `dir` and what is below. Files that are no tapes (a crash before the header was
-/// written leaves one, and nothing else was written then) are passed over with a warning. A folder that
-/// does not exist holds none.
+/// Looks through `dir` and what is below. Files that are no tapes are passed over with a warning: a crash
+/// before the header was written leaves one, and a power cut before it was on the disk. A folder that does
+/// not exist holds none.
 pub fn shelf(dir: &Path) -> Result<Shelf, TapeError> {
     let mut shelf = Shelf::default();
     if dir.is_dir() {

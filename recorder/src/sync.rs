@@ -7,7 +7,6 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::{self, Thread};
@@ -40,7 +39,7 @@ pub(crate) struct SyncedFile(Arc<Shared>);
 struct Shared {
     file: File,
     /// The file's folder, until the disk knows for sure that the file is in it.
-    folder: Mutex<Option<PathBuf>>,
+    folder: Mutex<Option<File>>,
     dirty: AtomicBool,
     failed: OnceLock<String>,
 }
@@ -48,10 +47,10 @@ struct Shared {
 impl SyncedFile {
     /// From now on the file is flushed whenever it was written, until it is dropped. It may be new in
     /// `folder`: the first flush carries its place there as well.
-    pub fn new(file: File, folder: Option<&Path>) -> io::Result<Self> {
+    pub fn new(file: File, folder: Option<File>) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             file,
-            folder: Mutex::new(folder.map(Path::to_owned)),
+            folder: Mutex::new(folder),
             dirty: AtomicBool::new(false),
             failed: OnceLock::new(),
         });
@@ -100,8 +99,8 @@ impl Shared {
         self.file.sync_data()?;
         // Held meanwhile: nobody says that all is on the disk while another is still at it.
         let mut folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(path) = folder.as_deref() {
-            File::open(path)?.sync_all()?;
+        if let Some(open) = folder.as_ref() {
+            open.sync_all()?;
             *folder = None;
         }
         Ok(())
@@ -190,14 +189,16 @@ mod tests {
     #[test]
     fn the_first_flush_carries_the_place_in_the_folder() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = dir.path().join("day");
         let file = File::create(dir.path().join("tape")).unwrap();
-        let mut file = SyncedFile::new(file, Some(&folder)).unwrap();
-        let missing = file.sync().unwrap_err();
-        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
-        std::fs::create_dir(&folder).unwrap();
+        // A pipe cannot be flushed: standing in for a folder, it tells whether that is tried.
+        let (pipe, _other) = io::pipe().unwrap();
+        let unflushable = File::from(std::os::fd::OwnedFd::from(pipe));
+        let mut file = SyncedFile::new(file, Some(unflushable)).unwrap();
+        let refused = file.sync().unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
+        let folder = File::open(dir.path()).unwrap();
+        *file.0.folder.lock().unwrap() = Some(folder);
         file.sync().unwrap();
-        std::fs::remove_dir(&folder).unwrap();
-        file.sync().unwrap();
+        assert!(file.0.folder.lock().unwrap().is_none(), "once is enough");
     }
 }

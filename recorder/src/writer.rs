@@ -277,8 +277,15 @@ pub(crate) fn lock_and_register(file: File, path: &Path) -> Result<SyncedFile, T
         }
         Err(fs::TryLockError::Error(e)) => return Err(TapeError::io("lock", path, e)),
     }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-    SyncedFile::new(file, folder).map_err(|e| TapeError::io("flush", path, e))
+    // Opened now: for want of a descriptor a tape may be refused, but not break off later.
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => Some(File::open(folder)),
+        Some(_) | None => None,
+    };
+    folder
+        .transpose()
+        .and_then(|folder| SyncedFile::new(file, folder))
+        .map_err(|e| TapeError::io("flush", path, e))
 }
 
 /// Makes the day's folder (0700), and sees that each new one is in its parent on the disk.

@@ -1,7 +1,7 @@
 //! Everything Sallyport remembers, on SQLite or PostgreSQL, and the only SQL in the program.
 //!
 //! One SQL text serves both databases; what differs is the schema (`migrations/`), how a
-//! transaction begins, and how other nodes hear of a change. Every change of the control plane
+//! transaction begins and is sent, and how other nodes hear of a change. Every change of the control plane
 //! writes its audit entry in its own transaction. Secrets lie sealed ([`VaultKey`]) and leave the
 //! vault in one way only, [`Store::open_secret`], which needs a permit.
 

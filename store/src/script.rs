@@ -17,9 +17,9 @@ use crate::hint::Hint;
 use crate::kept::Tx;
 use crate::open::{Dialect, Store};
 
-/// Statements that go in one piece, at most. SQLite's connection keeps the pieces prepared, and long ones
-/// are seldom the same.
-const IN_ONE_PIECE: usize = 12;
+/// What goes in one piece, at most: statements, and values of all of them together. SQLite's connection
+/// keeps the pieces prepared, and long ones are seldom the same.
+const IN_ONE_PIECE: (usize, usize) = (12, 160);
 
 /// Fails if the statement before it changed no row. SQLite raises an error of one's own in triggers only,
 /// and the smallest number has no absolute value.
@@ -125,6 +125,12 @@ impl Script {
         self.0.push(statement);
     }
 
+    /// Is it short enough to go in one piece?
+    fn is_short(&self) -> bool {
+        let values: usize = self.0.iter().map(|one| one.values.len()).sum();
+        self.0.len() <= IN_ONE_PIECE.0 && values <= IN_ONE_PIECE.1
+    }
+
     /// Carries them out one by one.
     async fn run_in(self, tx: &mut AnyConnection) -> Result<(), StoreError> {
         for statement in self.0 {
@@ -188,7 +194,9 @@ impl Piece {
             match results.try_next().await {
                 Ok(Some(Either::Left(_))) => drop(demands.next()),
                 Ok(Some(Either::Right(_))) => {}
-                Ok(None) => return Ok(()),
+                Ok(None) if demands.next().is_none() => return Ok(()),
+                // SQLite's thread is gone, and maybe what it did.
+                Ok(None) => return Err(sqlx::Error::WorkerCrashed.into()),
                 Err(error) => {
                     return Err(match demands.next().flatten() {
                         Some(demand) => demand.unmet(),
@@ -225,7 +233,7 @@ impl Store {
     /// Carries out a script in a transaction of its own, then tells everybody.
     pub(crate) async fn run(&self, script: Script, hints: &[Hint]) -> Result<(), StoreError> {
         match self.kept_writer() {
-            Some(writer) if script.0.len() <= IN_ONE_PIECE => {
+            Some(writer) if script.is_short() => {
                 let mut piece = script.in_one_piece();
                 piece.push("COMMIT", None);
                 writer.run(piece).await?;
@@ -242,7 +250,7 @@ impl Store {
     /// Begins a transaction with a script.
     pub(crate) async fn begin_with(&self, script: Script) -> Result<Tx, StoreError> {
         match self.kept_writer() {
-            Some(writer) if script.0.len() <= IN_ONE_PIECE => {
+            Some(writer) if script.is_short() => {
                 Ok(Tx::Kept(writer.begin_with(script.in_one_piece()).await?))
             }
             Some(_) | None => {

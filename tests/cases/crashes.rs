@@ -107,6 +107,40 @@ fn settled(admin: &Api, tape: &Path) -> Value {
 }
 
 #[test]
+fn a_tape_that_a_power_cut_took_is_written_off() {
+    let gateway = Gateway::start();
+    for left in [None, Some(0), Some(20)] {
+        let client = gateway.shell("alice+web");
+        let session = gateway.session_with(&gateway.api("bob"), "web", "Logged In");
+        gateway.kill();
+        client.wait_closed(SOON);
+        let tape = tapes(gateway.data()).pop().unwrap();
+        match left {
+            None => fs::remove_file(&tape).unwrap(),
+            Some(bytes) => fs::File::options()
+                .write(true)
+                .open(&tape)
+                .and_then(|file| file.set_len(bytes))
+                .unwrap(),
+        }
+        gateway.launch();
+        let admin = gateway.api("bob");
+        let id = tape.file_stem().unwrap().to_str().unwrap();
+        let path = format!("/api/v1/recordings/{id}");
+        let recording = admin.get(&path).expect(200).json();
+        assert_eq!(recording["state"], "failed", "{left:?}: {recording:#}");
+        let log = events(&admin, text(&session, "id"));
+        let failed = log
+            .iter()
+            .filter(|event| event["kind"] == "recording.failed");
+        assert_eq!(failed.count(), 1, "{left:?}: {log:#?}");
+        let path = format!("/api/v1/sessions/{}/connections", text(&session, "id"));
+        let connections = admin.get(&path).expect(200).json();
+        assert!(items(&connections)[0]["closed_at"].is_string());
+    }
+}
+
+#[test]
 fn a_crash_between_file_and_store_is_put_in_order() {
     let gateway = Gateway::start();
     gateway.ssh("alice+web").exec("true").ok();

@@ -93,6 +93,7 @@ pub fn start(store: Store, start: Start, done: impl FnOnce() + Send + 'static) -
         if shielded("the driver of a session", run).await.is_none() {
             // Without a driver nobody enforces a deadline. In the store it ends at the next start.
             driver.cut_all(&CloseReason::InternalError);
+            driver.arrivals.turn_away(&CloseReason::InternalError);
         }
         driver.ledger.close().await;
         done();

@@ -5,14 +5,15 @@
 mod remains;
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sallyport_domain::close::CloseReason;
 use sallyport_domain::event::Event;
 use sallyport_domain::id::ConnectionId;
-use sallyport_recorder::{Finished, Shelf, Stream, TapeError, VerifyError};
-use sallyport_store::{NewConnection, NewRecording, RecordingState, StoreError};
+use sallyport_recorder::{Finished, Shelf, Stream, TapeError, TapeReader, VerifyError};
+use sallyport_store::{NewConnection, NewRecording, RecordingRow, RecordingState, StoreError};
 
 use crate::clock;
 use crate::driver::{Arrivals, Start};
@@ -46,8 +47,13 @@ pub async fn recover(node: &Arc<Node>) -> Result<(), ProxyError> {
     // The crash may have come after the tape was finished, and before the store knew: that it is, or,
     // with a database that was away, that there is one.
     let forgotten = node.store.unfinished_recordings(node.config.node).await?;
-    let dir = &node.config.tape_dir;
-    tapes.extend(forgotten.into_iter().map(|row| dir.join(row.path)));
+    for row in forgotten {
+        let tape = node.config.tape_dir.join(&row.path);
+        match is_lost(tape.clone()).await? {
+            true => write_off(node, &row).await?,
+            false => drop(tapes.insert(tape)),
+        }
+    }
     tapes.extend(unheard_of(node, finished).await?);
     for tape in tapes {
         if let Err(error) = settle(node, &tape).await {
@@ -69,6 +75,34 @@ async fn unheard_of(node: &Node, finished: Vec<PathBuf>) -> Result<Vec<PathBuf>,
     let known = node.store.known_recordings(&ids).await?;
     let unknown = |tape: &PathBuf| id(tape).is_some_and(|id| !known.contains(&id));
     Ok(finished.into_iter().filter(unknown).collect())
+}
+
+/// Is there no tape, or not even the beginning of one? The store may reach the disk before its first second does.
+async fn is_lost(tape: PathBuf) -> Result<bool, ProxyError> {
+    let opened = beside(move || TapeReader::open(&tape)).await;
+    match opened.map_err(|error| ProxyError::Recovery(error.to_string()))? {
+        Err(TapeError::Io { source, .. }) => Ok(source.kind() == io::ErrorKind::NotFound),
+        Err(TapeError::NotATape { .. }) => Ok(true),
+        Ok(_) | Err(_) => Ok(false),
+    }
+}
+
+/// Says that a tape is gone.
+async fn write_off(node: &Node, row: &RecordingRow) -> Result<(), StoreError> {
+    tracing::error!(session = %row.session, connection = %row.id, tape = %row.path, "the tape of a recording is gone");
+    let now = clock::now();
+    let event = Event::RecordingFailed {
+        connection: row.id,
+        error:
+            "its tape is not there: a power cut took it in its first second, or somebody removed it"
+                .to_owned(),
+    };
+    node.store
+        .append_events(row.session, &[(now, event)])
+        .await?;
+    node.store
+        .finish_recording(row.id, 0, "", RecordingState::Failed, now)
+        .await
 }
 
 async fn take_up_sessions(node: &Arc<Node>) -> Result<(), ProxyError> {

@@ -41,9 +41,13 @@ pub async fn bring_up(
     let target = tokio::select! {
         // First: no secret is used for a session that is over.
         biased;
-        refusal = found.arrival.turned_away() => return Err(refusal.into()),
-        target = logging_in => target?,
+        refusal = found.arrival.turned_away() => Err(refusal),
+        target = logging_in => target,
     };
+    let target = target.map_err(|refusal| DialError {
+        refusal,
+        event: key_event.clone().map(Box::new),
+    })?;
     let now = clock::now();
     let (tape, path) = begin_tape(node, guest, permit, session, id, now).await?;
     let new = NewConnection {

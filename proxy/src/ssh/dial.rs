@@ -155,7 +155,7 @@ impl Reached {
         store: &Store,
         session: SessionId,
         patience: Duration,
-    ) -> Result<TargetLeg, DialError> {
+    ) -> Result<TargetLeg, Refusal> {
         let (account, host) = (permit.account().name.clone(), permit.host().name.clone());
         let secret = store
             .open_secret(permit, session, clock::now())
@@ -178,15 +178,14 @@ impl Reached {
         let authenticating = authenticate(&mut self.handle, &account, &secret, sha1);
         match timeout(patience, authenticating).await {
             Ok(Ok(true)) => Ok(TargetLeg::new(self.handle, self.ends, self.algorithms)),
-            Ok(Ok(false)) => Err(Refusal::TargetRefusedCredential { host, account }.into()),
+            Ok(Ok(false)) => Err(Refusal::TargetRefusedCredential { host, account }),
             Ok(Err(error)) => Err(Refusal::TargetGarbled {
                 host,
                 error: ssh_words(&error),
-            }
-            .into()),
+            }),
             Err(_) => {
                 let error = format!("no answer to the log-in within {} s", patience.as_secs());
-                Err(Refusal::TargetGarbled { host, error }.into())
+                Err(Refusal::TargetGarbled { host, error })
             }
         }
     }

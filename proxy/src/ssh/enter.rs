@@ -32,7 +32,7 @@ pub struct Joined {
     pub target: Arc<TargetLeg>,
 }
 
-/// Lets the guest in, or says why not. What came of it is in the access log either way.
+/// Lets the guest in, or says why not. What came of it goes into the access log either way.
 pub async fn enter(
     node: &Arc<Node>,
     guest: &Guest,
@@ -165,6 +165,9 @@ async fn find_and_reach(
 ) -> Result<(Found, Result<Reached, DialError>), Refusal> {
     let (config, permit) = (&node.config, &granted.permit);
     let (keepalive, patience) = (config.keepalive, config.target_timeout);
+    // Until there is somebody to join to it, the target's leg ends with this.
+    let cut = cut.child_token();
+    let alone = cut.clone().drop_guard();
     let mut reaching = pin!(dial::reach(permit, &node.store, cut, keepalive, patience));
     let mut finding = pin!(find_session(node, guest, granted));
     let mut reached = None;
@@ -182,5 +185,8 @@ async fn find_and_reach(
             reached = &mut reaching => reached,
         },
     };
+    if reached.is_ok() {
+        alone.disarm();
+    }
     Ok((found, reached))
 }
