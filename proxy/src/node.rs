@@ -79,6 +79,12 @@ pub struct Node {
 }
 
 impl Node {
+    /// Does it speak for others (PROXY protocol)?
+    fn is_balancer(&self, peer: SocketAddr) -> bool {
+        let balancers = &self.config.proxy_protocol_from;
+        balancers.iter().any(|one| one.contains(peer.ip()))
+    }
+
     /// A place for a client that has not authenticated, if there is one.
     pub fn admit_unauthenticated(&self, peer: SocketAddr) -> Option<Place> {
         let from = peer.ip();
@@ -237,8 +243,17 @@ async fn accept(
         };
         match accepted {
             Ok((tcp, peer)) => {
-                if let (Ok(tcp), Some((runtime, slot))) = (tcp.into_std(), lanes.slot()) {
-                    clients.spawn_on(serve(node.clone(), tcp, peer, slot), runtime);
+                // Here, and not on a thread that may be busy: sockets that wait for it cost descriptors. Of
+                // a balancer it is not known yet where the client comes from.
+                let balancer = node.is_balancer(peer);
+                let place = match balancer {
+                    true => None,
+                    false => node.admit_unauthenticated(peer),
+                };
+                if (balancer || place.is_some())
+                    && let (Ok(tcp), Some((runtime, slot))) = (tcp.into_std(), lanes.slot())
+                {
+                    clients.spawn_on(serve(node.clone(), tcp, peer, place, slot), runtime);
                 }
             }
             Err(error) => {
@@ -251,9 +266,15 @@ async fn accept(
 }
 
 /// Serves a client on the thread this runs on.
-async fn serve(node: Arc<Node>, tcp: std::net::TcpStream, peer: SocketAddr, slot: Slot) {
+async fn serve(
+    node: Arc<Node>,
+    tcp: std::net::TcpStream,
+    peer: SocketAddr,
+    place: Option<Place>,
+    slot: Slot,
+) {
     match TcpStream::from_std(tcp) {
-        Ok(tcp) => ssh::serve(node, tcp, peer).await,
+        Ok(tcp) => ssh::serve(node, tcp, peer, place).await,
         Err(error) => tracing::error!(%peer, %error, "a client could not be served"),
     }
     drop(slot);

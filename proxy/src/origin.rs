@@ -1,10 +1,9 @@
-//! Who is at the other end? The peer of the socket, or whom a load balancer speaks for.
+//! Whom does a load balancer speak for?
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use sallyport_dissect::proxy_protocol::{self, BadHeader, Origin, Progress};
-use sallyport_domain::network::Network;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
@@ -25,16 +24,8 @@ pub enum NoOrigin {
     Silent,
 }
 
-/// The client's address. Whoever comes from `balancers` must say it (PROXY protocol, version 2);
-/// what others say is not even read: it is no SSH.
-pub async fn origin(
-    tcp: &mut TcpStream,
-    peer: SocketAddr,
-    balancers: &[Network],
-) -> Result<SocketAddr, NoOrigin> {
-    if !balancers.iter().any(|one| one.contains(peer.ip())) {
-        return Ok(peer);
-    }
+/// The client's address, as the balancer at `peer` must say it (PROXY protocol, version 2).
+pub async fn origin(tcp: &mut TcpStream, peer: SocketAddr) -> Result<SocketAddr, NoOrigin> {
     let header = tokio::time::timeout(PATIENCE, read_header(tcp)).await;
     match header.map_err(|_| NoOrigin::Silent)?? {
         Origin::Client { source, .. } => Ok(source),

@@ -71,12 +71,7 @@ impl Session {
                 reason,
             } => {
                 log_done(id, verb, by, out);
-                if self.connections.is_empty() {
-                    self.end(ended_by(by, reason), Some(id), out);
-                } else {
-                    self.cut_all(&ended_by(by, reason), Some(id), out);
-                    out.persist();
-                }
+                self.terminate(id, ended_by(by, reason), out);
             }
             Command::Extend { by: amount } => {
                 let step = self.terms.extension.map(|extension| extension.by);
@@ -116,6 +111,16 @@ impl Session {
                 self.tell(Notice::ViewerLeft { viewer }, out);
                 out.answer(id, self.done(now));
             }
+        }
+    }
+
+    /// Nobody connected: then somebody is on the way, and there is nothing to go back to.
+    fn terminate(&mut self, id: CommandId, reason: CloseReason, out: &mut Effects) {
+        if self.connections.is_empty() {
+            self.end(reason, Some(id), out);
+        } else {
+            self.cut_all(&reason, Some(id), out);
+            out.persist();
         }
     }
 

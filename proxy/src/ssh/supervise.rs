@@ -35,18 +35,16 @@ const FAREWELL_BEHIND_OUTPUT: Duration = Duration::from_millis(500);
 /// Who took nothing for this long does not read.
 const READING: Duration = Duration::from_millis(100);
 
-/// Serves one client that has just been accepted.
-pub async fn serve(node: Arc<Node>, mut tcp: TcpStream, peer: SocketAddr) {
+/// Serves one client that has just been accepted, to the place it was given there. Without one it is a load balancer:
+/// it says first who it is.
+pub async fn serve(node: Arc<Node>, mut tcp: TcpStream, peer: SocketAddr, place: Option<Place>) {
     let cut = node.cut.child_token();
-    let balancers = &node.config.proxy_protocol_from;
-    let peer = match origin(&mut tcp, peer, balancers).await {
-        Ok(peer) => peer,
-        Err(error) => {
-            return tracing::warn!(%peer, %error, "a load balancer's connection is not served");
-        }
-    };
-    let Some(unauthenticated) = node.admit_unauthenticated(peer) else {
-        return;
+    let (peer, place) = match place {
+        Some(place) => (peer, place),
+        None => match client_of_balancer(&node, &mut tcp, peer).await {
+            Some(client) => client,
+            None => return,
+        },
     };
     let wire = match Wire::new(tcp, cut.clone()) {
         Ok(wire) => wire,
@@ -56,16 +54,21 @@ pub async fn serve(node: Arc<Node>, mut tcp: TcpStream, peer: SocketAddr) {
     let shared = Arc::new(Shared::new(cut, 0));
     let front = Front::new(node.clone(), peer, shared.clone());
     let config = node.ssh.clone();
-    attend(
-        &node,
-        config,
-        wire,
-        pace,
-        shared,
-        front,
-        Some(unauthenticated),
-    )
-    .await;
+    attend(&node, config, wire, pace, shared, front, Some(place)).await;
+}
+
+async fn client_of_balancer(
+    node: &Node,
+    tcp: &mut TcpStream,
+    balancer: SocketAddr,
+) -> Option<(SocketAddr, Place)> {
+    match origin(tcp, balancer).await {
+        Ok(client) => Some((client, node.admit_unauthenticated(client)?)),
+        Err(error) => {
+            tracing::warn!(peer = %balancer, %error, "a load balancer's connection is not served");
+            None
+        }
+    }
 }
 
 /// Attends to one client from its first byte to the end of its tape. `place` is what it holds until
