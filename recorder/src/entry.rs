@@ -107,7 +107,8 @@ pub enum Record<'a> {
     },
     /// An event of the session, on the tape's own time line.
     Marker(&'a Event),
-    /// Content beyond the recorded amount passed: the running count, written before each relayed chunk.
+    /// Content beyond the recorded amount passes: the running count, written before what it counts. The last one of a
+    /// stream holds; before the end it may be ahead by what has arrived and not passed yet.
     Bulk {
         /// Which channel.
         channel: u32,

@@ -4,9 +4,10 @@
 //! before the bytes that complete it pass; of the content the tape holds the running count, and the
 //! events the digest of each file. A request without its right does not pass, and is answered here.
 
+mod counts;
 mod events;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -18,9 +19,11 @@ use sallyport_domain::right::Right;
 use sallyport_recorder::{Record, Stream as TapeStream};
 use tokio::sync::Notify;
 
+use counts::Counts;
+
 use super::channel::{Channel, ChannelEnd};
 use super::inbound::STDERR;
-use super::inbox::Start;
+use super::inbox::{Start, Stream};
 use super::refused;
 use crate::gate::Inside;
 use crate::notice;
@@ -33,8 +36,7 @@ pub struct Files {
     /// Held while a chunk is read, never while it is handed on.
     reader: Mutex<Reader>,
     began: Instant,
-    /// Bytes that passed so far: in, out.
-    passed: [AtomicU64; 2],
+    counts: Counts,
     /// It is not the protocol that the command promised: the channel is one like any other.
     foreign: AtomicBool,
     /// What was held back of the client's bytes when that turned out.
@@ -67,7 +69,7 @@ impl Files {
         Self {
             reader: Mutex::new(reader),
             began: Instant::now(),
-            passed: Default::default(),
+            counts: Counts::default(),
             foreign: AtomicBool::new(false),
             held: Mutex::default(),
             has_held: Notify::new(),
@@ -85,12 +87,6 @@ impl Files {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         reader.set_time(self.now());
         with(&mut reader)
-    }
-
-    /// The running count of a stream, `bytes` later.
-    fn count(&self, stream: TapeStream, bytes: usize) -> u64 {
-        let passed = &self.passed[usize::from(stream != TapeStream::In)];
-        passed.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64
     }
 
     /// The channel is one like any other from now on.
@@ -315,14 +311,19 @@ impl Channel {
         facts: Vec<Fact>,
     ) -> Result<(), ChannelEnd> {
         let passing: usize = pieces.iter().map(Bytes::len).sum();
-        let count = Record::Bulk {
-            channel: self.number,
-            stream,
-            bytes: files.count(stream, passing),
-        };
         let events = self.file_events(files, facts).await?;
-        if passing > 0 {
-            self.connection.tape.write(&[count], passing)?;
+        let inbox = match stream {
+            TapeStream::In => &self.client.inbox,
+            TapeStream::Out | TapeStream::Err => &self.target.inbox,
+        };
+        let behind = inbox.queued(Stream::Main);
+        if let Some(bytes) = files.counts.passing(stream, passing, behind) {
+            let count = Record::Bulk {
+                channel: self.number,
+                stream,
+                bytes,
+            };
+            self.connection.tape.write(&[count], passing + behind)?;
         }
         if !events.is_empty() {
             self.connection.log_recorded(events).await;
@@ -367,6 +368,15 @@ impl Channel {
         let Some(files) = self.files.get() else {
             return Ok(());
         };
+        for (stream, bytes) in files.counts.corrections() {
+            let channel = self.number;
+            let count = Record::Bulk {
+                channel,
+                stream,
+                bytes,
+            };
+            self.connection.tape.write(&[count], 0)?;
+        }
         let facts = files.read(Reader::finish);
         let events = self.file_events(files, facts).await?;
         self.connection.log_recorded(events).await;
