@@ -27,7 +27,7 @@ pub use entry::{Entry, Record, Stream, Timed};
 pub use error::TapeError;
 pub use header::{Closing, TapeHeader};
 pub use reader::{Ended, TapeReader};
-pub use recover::{Recovered, Shelf, recover, shelf};
+pub use recover::{Recovered, Shelf, recover, shelf, tapes};
 pub use screen::{LiveScreen, Screen};
 pub use space::check_space;
 pub use tail::TapeTail;

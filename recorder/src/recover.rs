@@ -156,7 +156,7 @@ fn keep_torn(path: &Path, frames: &Frames, torn_bytes: u64) -> Result<(), TapeEr
     }
 }
 
-/// The tapes of a folder that nobody writes, each in the order of their names.
+/// Tapes that nobody writes.
 #[derive(Debug, Default)]
 pub struct Shelf {
     /// With a final frame.
@@ -165,32 +165,40 @@ pub struct Shelf {
     pub unfinished: Vec<PathBuf>,
 }
 
-/// Looks through `dir` and what is below. Files that are no tapes are passed over with a warning: a crash
-/// before the header was written leaves one, and a power cut before it was on the disk. A folder that does
-/// not exist holds none.
-pub fn shelf(dir: &Path) -> Result<Shelf, TapeError> {
-    let mut shelf = Shelf::default();
+/// The files in `dir` and below that are named like tapes, in the order of their names. None of them is
+/// opened. A folder that does not exist holds none.
+pub fn tapes(dir: &Path) -> Result<Vec<PathBuf>, TapeError> {
+    let mut tapes = Vec::new();
     if dir.is_dir() {
-        walk(dir, DEPTH, &mut shelf)?;
+        walk(dir, DEPTH, &mut tapes)?;
     }
-    shelf.finished.sort();
-    shelf.unfinished.sort();
-    Ok(shelf)
+    tapes.sort();
+    Ok(tapes)
 }
 
-fn walk(dir: &Path, depth: usize, shelf: &mut Shelf) -> Result<(), TapeError> {
+fn walk(dir: &Path, depth: usize, tapes: &mut Vec<PathBuf>) -> Result<(), TapeError> {
     let failed = |e| TapeError::io("read", dir, e);
     for item in fs::read_dir(dir).map_err(failed)? {
         let item = item.map_err(failed)?;
         let kind = item.file_type().map_err(failed)?;
         let path = item.path();
         if kind.is_dir() && depth > 0 {
-            walk(&path, depth - 1, shelf)?;
+            walk(&path, depth - 1, tapes)?;
         } else if kind.is_file() && path.extension().is_some_and(|e| e == format::EXTENSION) {
-            put(path, shelf)?;
+            tapes.push(path);
         }
     }
     Ok(())
+}
+
+/// Looks into each of these files. Those that are no tapes are passed over with a warning: a crash before
+/// the header was written leaves one, and a power cut before it was on the disk.
+pub fn shelf(tapes: Vec<PathBuf>) -> Result<Shelf, TapeError> {
+    let mut shelf = Shelf::default();
+    for tape in tapes {
+        put(tape, &mut shelf)?;
+    }
+    Ok(shelf)
 }
 
 fn put(path: PathBuf, shelf: &mut Shelf) -> Result<(), TapeError> {

@@ -141,6 +141,31 @@ fn a_tape_that_a_power_cut_took_is_written_off() {
 }
 
 #[test]
+fn a_start_leaves_alone_what_was_finished_whatever_became_of_it() {
+    let gateway = Gateway::start();
+    gateway.ssh("alice+web").exec("echo evidence").ok();
+    gateway.session_with(&gateway.api("bob"), "web", "Completed");
+    let tape = tapes(gateway.data()).pop().unwrap();
+    let path = format!(
+        "/api/v1/recordings/{}",
+        tape.file_stem().unwrap().to_str().unwrap()
+    );
+    let before = eventually("the recording is complete", SOON, || {
+        let recording = gateway.api("bob").get(&path).expect(200).json();
+        (recording["state"] == "complete").then_some(recording)
+    });
+    gateway.kill();
+    // A hand in the file: finishing it anew would wipe the traces.
+    let bytes = fs::metadata(&tape).unwrap().len() - 10;
+    let file = fs::File::options().write(true).open(&tape).unwrap();
+    file.set_len(bytes).unwrap();
+    gateway.launch();
+    assert_eq!(gateway.api("bob").get(&path).expect(200).json(), before);
+    assert_eq!(fs::metadata(&tape).unwrap().len(), bytes);
+    assert!(!verify(&tape).unwrap().finished(), "and everybody sees it");
+}
+
+#[test]
 fn a_crash_between_file_and_store_is_put_in_order() {
     let gateway = Gateway::start();
     gateway.ssh("alice+web").exec("true").ok();

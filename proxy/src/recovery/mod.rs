@@ -36,16 +36,12 @@ enum RecoverError {
 
 /// Finishes tapes, closes lost connections and sessions with the reason, and takes up the sessions that go on.
 pub async fn recover(node: &Arc<Node>) -> Result<(), ProxyError> {
-    let dir = node.config.tape_dir.clone();
     let Shelf {
         finished,
         unfinished,
-    } = beside(move || shelf(&dir))
-        .await
-        .map_err(|error| ProxyError::Recovery(error.to_string()))?;
-    let mut tapes: BTreeSet<_> = unfinished.into_iter().collect();
-    // The crash may have come after the tape was finished, and before the store knew: that it is, or,
-    // with a database that was away, that there is one.
+    } = look_through(node).await?;
+    let mut tapes: BTreeSet<_> = finished.into_iter().chain(unfinished).collect();
+    // The crash may have come after the tape was finished, and before the store knew.
     let forgotten = node.store.unfinished_recordings(node.config.node).await?;
     for row in forgotten {
         let tape = node.config.tape_dir.join(&row.path);
@@ -54,7 +50,6 @@ pub async fn recover(node: &Arc<Node>) -> Result<(), ProxyError> {
             false => drop(tapes.insert(tape)),
         }
     }
-    tapes.extend(unheard_of(node, finished).await?);
     for tape in tapes {
         if let Err(error) = settle(node, &tape).await {
             tracing::error!(tape = %tape.display(), %error, "what a crash left of a recording cannot be put in order");
@@ -68,13 +63,35 @@ pub async fn recover(node: &Arc<Node>) -> Result<(), ProxyError> {
     take_up_sessions(node).await
 }
 
-/// Those of the tapes that the store does not know.
-async fn unheard_of(node: &Node, finished: Vec<PathBuf>) -> Result<Vec<PathBuf>, StoreError> {
-    let id = |tape: &PathBuf| -> Option<ConnectionId> { tape.file_stem()?.to_str()?.parse().ok() };
-    let ids: Vec<ConnectionId> = finished.iter().filter_map(id).collect();
-    let known = node.store.known_recordings(&ids).await?;
-    let unknown = |tape: &PathBuf| id(tape).is_some_and(|id| !known.contains(&id));
-    Ok(finished.into_iter().filter(unknown).collect())
+/// The tapes without an end, and those with one of which the store has never heard: the database may have
+/// been away from their beginning to the crash. What is in order is not even opened: it may be millions.
+async fn look_through(node: &Node) -> Result<Shelf, ProxyError> {
+    let broken = |error: RecoverError| ProxyError::Recovery(error.to_string());
+    let dir = node.config.tape_dir.clone();
+    let mut tapes = beside(move || or_say(sallyport_recorder::tapes(&dir)))
+        .await
+        .map_err(broken)?;
+    let id = |tape: &Path| -> Option<ConnectionId> { tape.file_stem()?.to_str()?.parse().ok() };
+    let ids: Vec<ConnectionId> = tapes.iter().filter_map(|tape| id(tape)).collect();
+    let states = node.store.recording_states(&ids).await?;
+    let state = |tape: &Path| states.get(&id(tape)?).copied();
+    tapes.retain(|tape| match state(tape) {
+        Some(RecordingState::Complete | RecordingState::Recovered) => false,
+        Some(RecordingState::Recording | RecordingState::Failed) | None => true,
+    });
+    let mut shelf = beside(move || or_say(sallyport_recorder::shelf(tapes)))
+        .await
+        .map_err(broken)?;
+    shelf.finished.retain(|tape| state(tape).is_none());
+    Ok(shelf)
+}
+
+/// A folder that cannot be read must not keep the program from starting.
+fn or_say<T: Default>(found: Result<T, TapeError>) -> T {
+    found.unwrap_or_else(|error| {
+        tracing::error!(%error, "cannot look for tapes that a crash left behind");
+        T::default()
+    })
 }
 
 /// Is there no tape, or not even the beginning of one? The store may reach the disk before its first second does.
@@ -218,13 +235,6 @@ fn finish(tape: &Path) -> Result<Settled, RecoverError> {
     Ok(Settled {
         finished: done.finished,
         recovered,
-    })
-}
-
-fn shelf(dir: &Path) -> Shelf {
-    sallyport_recorder::shelf(dir).unwrap_or_else(|error| {
-        tracing::error!(%error, "cannot look for tapes that a crash left behind");
-        Shelf::default()
     })
 }
 

@@ -4,6 +4,10 @@ use super::*;
 use crate::fixture::{entries, header, memory_dir, write_some};
 use crate::{Ended, Record, TapeReader, TapeTail, verify};
 
+fn shelf_of(dir: &Path) -> Shelf {
+    shelf(tapes(dir).unwrap()).unwrap()
+}
+
 /// A finished tape's bytes, where its frames end, and how many records are before each such place.
 struct Sample {
     bytes: Vec<u8>,
@@ -62,7 +66,7 @@ fn every_cut_is_a_prefix_and_recovers() {
                 Some(TapeError::NotATape { .. })
             ));
             assert!(matches!(recover(&path), Err(TapeError::NotATape { .. })));
-            assert!(shelf(dir.path()).unwrap().unfinished.is_empty());
+            assert!(shelf_of(dir.path()).unfinished.is_empty());
             continue;
         }
         let &(end, records) = sample
@@ -79,10 +83,7 @@ fn every_cut_is_a_prefix_and_recovers() {
         assert_eq!(read_all(&path), (records, ended), "cut at {cut}");
         let tail = TapeTail::open(&path).unwrap().poll(usize::MAX).unwrap();
         assert_eq!(tail.len(), records);
-        assert_eq!(
-            shelf(dir.path()).unwrap().unfinished,
-            std::slice::from_ref(&path)
-        );
+        assert_eq!(shelf_of(dir.path()).unfinished, std::slice::from_ref(&path));
 
         let recovered = recover(&path).unwrap();
         assert_eq!(recovered.torn_bytes, (cut - end) as u64);
@@ -99,7 +100,7 @@ fn every_cut_is_a_prefix_and_recovers() {
         let Shelf {
             finished,
             unfinished,
-        } = shelf(dir.path()).unwrap();
+        } = shelf_of(dir.path());
         assert!(unfinished.is_empty() && finished == [path.as_path()]);
         let again = recover(&path).unwrap();
         assert!(again.already);
@@ -123,7 +124,7 @@ fn a_finished_tape_is_left_as_it_is() {
     assert!(recovered.already);
     assert_eq!(recovered.finished, finished);
     assert_eq!(fs::read(&path).unwrap(), before);
-    assert!(shelf(dir.path()).unwrap().unfinished.is_empty());
+    assert!(shelf_of(dir.path()).unfinished.is_empty());
 }
 
 #[test]
@@ -131,13 +132,10 @@ fn a_tape_being_written_is_nobody_elses() {
     let dir = memory_dir();
     let writer = write_some(dir.path(), 5);
     let path = writer.path().to_owned();
-    assert!(shelf(dir.path()).unwrap().unfinished.is_empty());
+    assert!(shelf_of(dir.path()).unfinished.is_empty());
     assert!(matches!(recover(&path), Err(TapeError::InUse { .. })));
     drop(writer);
-    assert_eq!(
-        shelf(dir.path()).unwrap().unfinished,
-        std::slice::from_ref(&path)
-    );
+    assert_eq!(shelf_of(dir.path()).unfinished, std::slice::from_ref(&path));
     assert_eq!(recover(&path).unwrap().torn_bytes, 0);
 }
 
@@ -178,10 +176,7 @@ fn a_target_cannot_print_the_end_of_a_tape() {
     };
     writer.append(&[record]).unwrap();
     drop(writer);
-    assert_eq!(
-        shelf(dir.path()).unwrap().unfinished,
-        std::slice::from_ref(&path)
-    );
+    assert_eq!(shelf_of(dir.path()).unfinished, std::slice::from_ref(&path));
     assert_eq!(recover(&path).unwrap().torn_bytes, 0);
     assert_eq!(entries(&path).len(), 2);
 }
@@ -192,11 +187,11 @@ fn folders_without_tapes_hold_none() {
     let Shelf {
         finished,
         unfinished,
-    } = shelf(&dir.path().join("missing")).unwrap();
+    } = shelf_of(&dir.path().join("missing"));
     assert!(finished.is_empty() && unfinished.is_empty());
     fs::write(dir.path().join("readme.txt"), b"text").unwrap();
     fs::write(dir.path().join("empty.tape"), b"").unwrap();
-    assert!(shelf(dir.path()).unwrap().unfinished.is_empty());
+    assert!(shelf_of(dir.path()).unfinished.is_empty());
     let bytes = format::encode_header(&{
         let mut later = header();
         later.version = 99;
@@ -208,7 +203,7 @@ fn folders_without_tapes_hold_none() {
         recover(&path),
         Err(TapeError::Version { version: 99, .. })
     ));
-    assert!(shelf(dir.path()).unwrap().unfinished.is_empty());
+    assert!(shelf_of(dir.path()).unfinished.is_empty());
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! Recordings: what tapes there are, and who may see them.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sallyport_domain::id::{ConnectionId, NodeId};
@@ -153,26 +153,27 @@ impl Store {
             .next())
     }
 
-    /// Those of the recordings that the store has heard of.
-    pub async fn known_recordings(
+    /// What the store has heard of these recordings.
+    pub async fn recording_states(
         &self,
         ids: &[ConnectionId],
-    ) -> Result<HashSet<ConnectionId>, StoreError> {
-        let mut known = HashSet::new();
+    ) -> Result<HashMap<ConnectionId, RecordingState>, StoreError> {
+        let mut states = HashMap::new();
         for some in ids.chunks(ASKED_AT_ONCE) {
             let places: Vec<String> = (1..=some.len()).map(|n| format!("${n}")).collect();
             let places = places.join(", ");
-            let sql =
-                format!("SELECT connection_id FROM recording WHERE connection_id IN ({places})");
+            let sql = format!(
+                "SELECT connection_id, state FROM recording WHERE connection_id IN ({places})"
+            );
             let query = sqlx::query(AssertSqlSafe(sql));
             let query = some
                 .iter()
                 .fold(query, |query, id| query.bind(id.to_string()));
             for row in query.fetch_all(&self.inner.reader).await? {
-                known.insert(row.parsed("connection_id")?);
+                states.insert(row.parsed("connection_id")?, row.word("state")?);
             }
         }
-        Ok(known)
+        Ok(states)
     }
 
     /// The recordings of a node's sessions that nobody has finished: a crash left them behind.

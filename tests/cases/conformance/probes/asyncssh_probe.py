@@ -152,7 +152,9 @@ async def main():
         await case("order: late output", trace(conn, "(sleep 0.5; echo late) & exit 3", ordered=True))
         await case("order: closed outputs", trace(conn, "exec >&- 2>&-; sleep 0.3; exit 4", ordered=True))
         await case("order: signal", trace(conn, "kill -TERM $$; sleep 2"))
-        await case("order: signal with a core", trace(conn, "ulimit -c unlimited; cd /tmp; kill -SEGV $$; sleep 2"))
+        # In a folder of its own: there is no core where another process is just leaving one.
+        core = 'd=$(mktemp -d); cd $d; (sleep 5; rm -r $d) </dev/null >/dev/null 2>&1 & ulimit -c unlimited; kill -SEGV $$; sleep 2'
+        await case("order: signal with a core", trace(conn, core))
         await case("order: unusual signal", trace(conn, "kill -XCPU $$; sleep 2"))
         await case("order: terminal", trace(conn, "echo a; exit 5", term_type="xterm"))
         await case("order: early end of input", trace(conn, "sleep 0.3; cat; echo end", eof=True))
