@@ -166,6 +166,10 @@ fn every_bad_target_has_its_words() {
                 "{session:#}"
             );
             assert!(!text(&session, "close_reason").is_empty());
+            // Its key was pinned, though nobody got in.
+            let log = events(&admin, text(&session, "id"));
+            let pinned = log.iter().any(|event| event["kind"] == "host_key.pinned");
+            assert_eq!(pinned, host == "badcred", "{host}: {log:#?}");
         }
     }
     assert_eq!(gateway.ssh("alice+web").exec("echo in").ok().text(), "in\n");

@@ -444,12 +444,13 @@ impl Driver {
         if save {
             self.save();
         }
+        // Before the answers: what is answered has taken effect (law 4).
+        if let Some(reason) = self.session.close_reason() {
+            self.arrivals.turn_away(reason);
+        }
         // After the row: whoever gets the answer must find the row changed.
         for answer in self.answers.drain(..) {
             self.ledger.add(answer);
-        }
-        if let Some(reason) = self.session.close_reason() {
-            self.arrivals.turn_away(reason);
         }
         if torn_down {
             let actions = self.session.handle(clock::now(), Input::TornDown);

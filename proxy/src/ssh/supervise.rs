@@ -36,7 +36,7 @@ const FAREWELL_BEHIND_OUTPUT: Duration = Duration::from_millis(500);
 const READING: Duration = Duration::from_millis(100);
 
 /// Serves one client that has just been accepted, to the place it was given there. Without one it is a load balancer:
-/// it says first who it is.
+/// it says first whom it speaks for.
 pub async fn serve(node: Arc<Node>, mut tcp: TcpStream, peer: SocketAddr, place: Option<Place>) {
     let cut = node.cut.child_token();
     let (peer, place) = match place {

@@ -318,17 +318,22 @@ impl Channel {
         };
         let behind = inbox.queued(Stream::Main);
         if let Some(bytes) = files.counts.passing(stream, passing, behind) {
-            let count = Record::Bulk {
-                channel: self.number,
-                stream,
-                bytes,
-            };
-            self.connection.tape.write(&[count], passing + behind)?;
+            self.record_count(stream, bytes, passing + behind)?;
         }
         if !events.is_empty() {
             self.connection.log_recorded(events).await;
         }
         Ok(())
+    }
+
+    /// Puts the running count of a stream on the tape, before `ahead` bytes pass.
+    fn record_count(&self, stream: TapeStream, bytes: u64, ahead: usize) -> Result<(), ChannelEnd> {
+        let count = Record::Bulk {
+            channel: self.number,
+            stream,
+            bytes,
+        };
+        Ok(self.connection.tape.write(&[count], ahead)?)
     }
 
     /// Facts as events, on the tape.
@@ -369,13 +374,7 @@ impl Channel {
             return Ok(());
         };
         for (stream, bytes) in files.counts.corrections() {
-            let channel = self.number;
-            let count = Record::Bulk {
-                channel,
-                stream,
-                bytes,
-            };
-            self.connection.tape.write(&[count], 0)?;
+            self.record_count(stream, bytes, 0)?;
         }
         let facts = files.read(Reader::finish);
         let events = self.file_events(files, facts).await?;
