@@ -224,6 +224,16 @@ pub struct Host {
     pub labels: Labels,
 }
 
+impl Host {
+    /// The TCP port where it speaks the protocol, if it does.
+    pub fn port(&self, protocol: Protocol) -> Option<u16> {
+        match protocol {
+            Protocol::Ssh => self.ssh.as_ref().map(|ssh| ssh.port),
+            Protocol::Rdp => self.rdp.as_ref().map(|rdp| rdp.port),
+        }
+    }
+}
+
 /// What a host is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -12,6 +12,7 @@ mod clock;
 pub mod config;
 mod connection;
 mod driver;
+mod enter;
 mod gate;
 pub mod host_key;
 mod lanes;

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use crate::clock;
 use sallyport_domain::command::{CommandDenied, Outcome};
+use sallyport_domain::declared::Protocol;
 use sallyport_domain::id::CommandId;
 use sallyport_domain::session::{Input, Session};
-use sallyport_store::{Hint, StoreError, StoredSession};
+use sallyport_store::{Hint, SessionType, StoreError, StoredSession};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::MissedTickBehavior;
 
@@ -163,11 +164,24 @@ pub fn restore(stored: &StoredSession) -> Option<Session> {
     serde_json::from_value(stored.state.machine.clone()).ok()
 }
 
+/// Over which protocol sessions of that type go to their host.
+fn protocol(kind: SessionType) -> Protocol {
+    match kind {
+        SessionType::PamRdp => Protocol::Rdp,
+        SessionType::Console
+        | SessionType::WebSso
+        | SessionType::Esso
+        | SessionType::Pam
+        | SessionType::PamSsh => Protocol::Ssh,
+    }
+}
+
 /// What a stored session is about.
 pub fn subject(stored: &StoredSession) -> Subject {
     let session = &stored.session;
     let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     Subject {
+        protocol: protocol(session.kind),
         user: session.user.clone(),
         host: session.host.clone(),
         activity: session.activity.clone(),

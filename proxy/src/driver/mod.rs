@@ -53,6 +53,8 @@ pub struct Start {
 /// Whom and what a session is about.
 #[derive(Debug, Clone)]
 pub struct Subject {
+    /// Over which protocol.
+    pub protocol: Protocol,
     /// The user's name.
     pub user: String,
     /// The host's name.
@@ -376,7 +378,7 @@ impl Driver {
                 return;
             };
             let request = Request {
-                protocol: Protocol::Ssh,
+                protocol: subject.protocol,
                 host: subject.host,
                 activity: Some(subject.activity),
                 account: None,

@@ -10,22 +10,12 @@ use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Algorithm, Certificate, HashAlg, PublicKey};
 use sallyport_domain::network::Network;
 
+use crate::enter::Vouched;
 use crate::notice::printable;
 
 /// The authorities whose user certificates are accepted.
 #[derive(Debug, Default)]
 pub struct Authorities(Vec<KeyData>);
-
-/// Whose certificate it is, for the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Vouched {
-    /// The key id the authority gave it.
-    pub key_id: String,
-    /// Its serial number; 0 if the authority gives none.
-    pub serial: u64,
-    /// Fingerprint of the authority's key.
-    pub authority: String,
-}
 
 /// Why a certificate is not accepted. For the log only: the client is told nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -19,6 +19,7 @@ use super::host_keys::{KeyCheck, Verdict};
 use super::target::{LegEnds, Seen, TargetHandler, TargetLeg};
 use super::{LegError, algorithms};
 use crate::clock;
+use crate::enter::DialError;
 use crate::wire::Wire;
 
 /// A target that answered and showed an accepted host key, but has not let us in yet.
@@ -28,24 +29,6 @@ pub struct Reached {
     /// Its host key, and how it was judged.
     pub verdict: Verdict,
     algorithms: Negotiated,
-}
-
-/// Why a target could not be brought up, and what stands in the log about it.
-#[derive(Debug)]
-pub struct DialError {
-    /// What the user is told.
-    pub refusal: Refusal,
-    /// What goes into the log besides.
-    pub event: Option<Box<Event>>,
-}
-
-impl From<Refusal> for DialError {
-    fn from(refusal: Refusal) -> Self {
-        Self {
-            refusal,
-            event: None,
-        }
-    }
 }
 
 /// Reaches the permit's host: TCP connection, key exchange, host key.

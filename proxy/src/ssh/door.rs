@@ -14,10 +14,10 @@ use sallyport_domain::connect_string;
 use sallyport_domain::refusal::Refusal;
 use sallyport_store::{Identity, Login, LoginOutcome, SessionType, StoreError};
 
-use super::authorise::{Guest, Wish};
-use super::certificate::{Unacceptable, Vouched};
+use super::certificate::Unacceptable;
 use super::jump::Known;
 use crate::clock;
+use crate::enter::{Guest, Vouched, Wish};
 use crate::node::Node;
 
 /// The door of one client.

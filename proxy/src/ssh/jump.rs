@@ -23,9 +23,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use known::Known;
 
+use super::Joined;
 use super::channel::ClientEnd;
 use super::channel_stream::ChannelStream;
-use super::enter::Joined;
 use super::forward::{self, Wanted};
 use super::front::Front;
 use super::inbox::Item;

@@ -11,11 +11,11 @@ use sallyport_domain::refusal::Refusal;
 use sallyport_store::{Login, LoginOutcome, SessionType};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
-use super::authorise::Guest;
-use super::enter::Joined;
+use super::Joined;
 use super::front::Front;
 use super::shared::Shared;
 use crate::clock;
+use crate::enter::Guest;
 use crate::node::Node;
 
 /// Menus and lists of one connection that may be open at a time; each holds all the user may do.

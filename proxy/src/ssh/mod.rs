@@ -6,8 +6,7 @@
 //! tape, hands on, and only then re-opens the window it took from (RFC 4254 section 5.2).
 
 pub mod algorithms;
-mod authorise;
-mod bring_up;
+mod approach;
 mod budget;
 mod bulk;
 pub mod certificate;
@@ -15,9 +14,7 @@ mod channel;
 mod channel_stream;
 mod dial;
 mod door;
-mod enter;
 mod files;
-mod find_session;
 mod flood;
 mod forward;
 mod front;
@@ -42,6 +39,11 @@ mod wind_up;
 pub use budget::FIRST_WINDOW;
 pub use door::methods;
 pub use supervise::serve;
+
+use crate::enter;
+
+/// A client joined to its target.
+type Joined = enter::Joined<target::TargetLeg>;
 
 /// What ends a leg.
 #[derive(Debug, thiserror::Error)]

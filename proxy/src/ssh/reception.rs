@@ -14,9 +14,8 @@ use sallyport_domain::launch_point::LaunchPoint;
 use sallyport_domain::policy::{self, Offer};
 use sallyport_domain::refusal::Refusal;
 
-use super::authorise::{Wish, store_unavailable};
+use super::Joined;
 use super::channel::ClientEnd;
-use super::enter::Joined;
 use super::inbox::{Item, Request, Start};
 use super::lobby::Lobby;
 use super::menu::listing::{self, Command};
@@ -24,6 +23,7 @@ use super::menu::{Choice, Leaving, Menu, Outcome, Step, Terminal};
 use super::refused;
 use super::relay::relay;
 use super::shared::Shared;
+use crate::enter::{Wish, store_unavailable};
 
 /// How long the rest of a key's sequence may take; Escape alone is decided after that.
 const ESCAPE: Duration = Duration::from_millis(100);

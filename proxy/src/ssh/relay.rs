@@ -5,8 +5,8 @@ use sallyport_domain::event::Event;
 use sallyport_domain::refusal::Refusal;
 use tokio_util::sync::CancellationToken;
 
+use super::Joined;
 use super::channel::{Channel, ClientEnd, TargetEnd};
-use super::enter::Joined;
 use super::refused;
 use crate::shield::shielded;
 

@@ -13,9 +13,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::authorise::{Guest, Wish};
+use super::Joined;
+use super::approach::BySsh;
 use super::channel::ClientEnd;
-use super::enter::{self, Joined};
 use super::forward::{self, Desk, Wanted};
 use super::inboxes::{Inboxes, LeftOpen};
 use super::jump::Inner;
@@ -24,6 +24,7 @@ use super::reception;
 use super::refused;
 use super::relay::relay;
 use super::wind_up::wind_up;
+use crate::enter::{Guest, Wish, enter};
 use crate::node::Node;
 use crate::shield::shielded;
 
@@ -102,7 +103,7 @@ impl Shared {
 
     fn enter(&self, node: Arc<Node>, guest: Guest, wish: Result<Wish, Refusal>) -> Entering {
         let cut = self.cut.clone();
-        async move { enter::enter(&node, &guest, wish, cut).await }
+        async move { enter(&node, &guest, wish, cut, &BySsh).await }
             .boxed()
             .shared()
     }

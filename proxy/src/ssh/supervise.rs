@@ -13,8 +13,8 @@ use sallyport_domain::session::DisconnectCause;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use super::Joined;
 use super::LegError;
-use super::enter::Joined;
 use super::forward;
 use super::front::Front;
 use super::inboxes::LeftOpen;

@@ -17,7 +17,7 @@ use super::open::{come_back, prohibited};
 use super::{Claim, Route, address, locked, words};
 use crate::connection::Connection;
 use crate::recording::RecordingLost;
-use crate::ssh::enter::Joined;
+use crate::ssh::Joined;
 use crate::ssh::shared::Shared;
 use crate::ssh::target::Opens;
 

@@ -16,8 +16,8 @@ use super::{Claim, Route, address, locked, words};
 use crate::connection::Connection;
 use crate::recording::RecordingLost;
 use crate::shield::shielded;
+use crate::ssh::Joined;
 use crate::ssh::channel::{ChannelEnd, ClientEnd, TargetEnd};
-use crate::ssh::enter::Joined;
 use crate::ssh::shared::Shared;
 
 /// SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254 section 5.1).

@@ -8,9 +8,9 @@ use sallyport_domain::policy;
 use sallyport_domain::refusal::Refusal;
 
 use crate::connection::Connection;
+use crate::enter::store_unavailable;
 use crate::node::Node;
 use crate::notice::printable;
-use crate::ssh::authorise::store_unavailable;
 use crate::ssh::shared::Shared;
 
 /// What a client that names no port means.

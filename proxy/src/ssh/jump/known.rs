@@ -6,7 +6,7 @@ use sallyport_domain::declared::Host;
 use sallyport_domain::launch_point::LaunchPoint;
 use sallyport_domain::refusal::Refusal;
 
-use crate::ssh::authorise::{Guest, Wish};
+use crate::enter::{Guest, Wish};
 
 /// A client inside another one's connection.
 pub struct Known {

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use sallyport_domain::declared::Protocol;
 use sallyport_domain::event::Event;
 use sallyport_domain::id::SessionId;
 use sallyport_domain::refusal::Refusal;
 use sallyport_domain::session::{Action, Input, Origin, Session, Terms};
-use sallyport_store::{NewSession, SessionType};
+use sallyport_store::NewSession;
 use uuid::Uuid;
 
 use super::authorise::{Granted, Guest, store_unavailable};
+use super::kind;
 use crate::clock;
 use crate::driver::{Arrival, Arrivals, DriverHandle, Start, Subject};
 use crate::node::Node;
@@ -29,6 +31,7 @@ pub async fn find_session(
     node: &Arc<Node>,
     guest: &Guest,
     granted: &Granted,
+    protocol: Protocol,
 ) -> Result<Found, Refusal> {
     if let Some(id) = granted.waiting
         && let Some(driver) = node.live.get(id)
@@ -52,7 +55,7 @@ pub async fn find_session(
     let mut session = Session::new(id, Origin::Connect, user, terms.clone(), now);
     // There is nothing to do before it yet, so that it begins, in the store as well, as one that is ready.
     let (logged, actions) = begun(session.handle(now, Input::Provisioned));
-    let row = session_row(node, guest, granted, &session, terms);
+    let row = session_row(node, guest, granted, protocol, &session, terms);
     let asked = [
         Event::Requested {
             user: row.user.clone(),
@@ -71,6 +74,7 @@ pub async fn find_session(
         .await
         .map_err(store_unavailable)?;
     let subject = Subject {
+        protocol,
         user: row.user,
         host: row.host,
         activity: row.activity,
@@ -116,6 +120,7 @@ fn session_row(
     node: &Node,
     guest: &Guest,
     granted: &Granted,
+    protocol: Protocol,
     session: &Session,
     terms: Terms,
 ) -> NewSession {
@@ -124,7 +129,7 @@ fn session_row(
         id: session.id(),
         origin: session.origin(),
         launch_point: granted.launch_point.clone(),
-        kind: SessionType::PamSsh,
+        kind: kind(protocol),
         user: identity.name.clone(),
         first_name: identity.first_name.clone(),
         last_name: identity.last_name.clone(),
@@ -136,7 +141,7 @@ fn session_row(
         host: host.name.clone(),
         host_id: permit.host_id(),
         target_address: host.address.clone(),
-        target_port: host.ssh.as_ref().map_or(0, |ssh| ssh.port),
+        target_port: host.port(protocol).unwrap_or_default(),
         source_ip: guest.source_ip.clone(),
         activity: permit.activity().to_owned(),
         access_policy: permit.policy().to_owned(),

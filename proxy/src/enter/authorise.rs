@@ -11,15 +11,25 @@ use sallyport_domain::policy::{self, Decision, Request, Snapshot};
 use sallyport_domain::refusal::Refusal;
 use sallyport_store::{Identity, StoreError};
 
-use super::certificate::Vouched;
 use crate::node::Node;
+
+/// Whose certificate it is, for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vouched {
+    /// The key id the authority gave it.
+    pub key_id: String,
+    /// Its serial number; 0 if the authority gives none.
+    pub serial: u64,
+    /// Fingerprint of the authority's key.
+    pub authority: String,
+}
 
 /// Who is at the door, proven.
 #[derive(Debug, Clone)]
 pub struct Guest {
     /// Who.
     pub identity: Identity,
-    /// How she proved who she is: `password`, `publickey` or `certificate`.
+    /// How she proved who she is: `password`, `publickey`, `certificate` or `connection-password`.
     pub method: &'static str,
     /// The certificate, if it was one.
     pub certificate: Option<Vouched>,
@@ -97,6 +107,7 @@ pub struct Granted {
 pub async fn authorise(
     node: &Node,
     guest: &Guest,
+    protocol: Protocol,
     wish: Result<Wish, Refusal>,
 ) -> Result<Granted, Refusal> {
     if node.is_draining() {
@@ -113,7 +124,7 @@ pub async fn authorise(
         .await
         .map_err(store_unavailable)?;
     let mut request = Request {
-        protocol: Protocol::Ssh,
+        protocol,
         host: wish.host,
         account: wish.account,
         activity: wish.activity.clone(),

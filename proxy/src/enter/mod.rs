@@ -1,10 +1,17 @@
-//! From "who is this" to "joined to the target", and what came of it in the access log.
+//! From "who is this" to "joined to the target", and what came of it in the access log: the same way for every
+//! protocol.
+
+mod approach;
+mod authorise;
+mod bring_up;
+mod find_session;
+mod wind_up;
 
 use std::pin::pin;
 use std::sync::Arc;
 
 use crate::clock;
-use sallyport_domain::declared::RecordingMode;
+use sallyport_domain::declared::{Protocol, RecordingMode};
 use sallyport_domain::id::{ConnectionId, SessionId};
 use sallyport_domain::refusal::Refusal;
 use sallyport_domain::session::ConnectFailure;
@@ -12,11 +19,13 @@ use sallyport_store::{Login, LoginOutcome, SessionType};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::authorise::{Granted, Guest, Wish, authorise};
-use super::bring_up::bring_up;
-use super::dial::{self, DialError, Reached};
-use super::find_session::{Found, find_session};
-use super::target::TargetLeg;
+pub use approach::{Approach, DialError, Shown};
+use authorise::{Granted, authorise};
+pub use authorise::{Guest, Vouched, Wish, store_unavailable};
+use bring_up::bring_up;
+use find_session::{Found, find_session};
+pub use wind_up::{disconnected, finish_tape};
+
 use crate::connection::Connection;
 use crate::driver::Mail;
 use crate::ledger::Entry;
@@ -24,29 +33,47 @@ use crate::node::Node;
 use crate::shield::{fault, shielded};
 
 /// A client joined to its target.
-#[derive(Clone)]
-pub struct Joined {
+pub struct Joined<T> {
     /// What its pumps share.
     pub connection: Arc<Connection>,
     /// The target.
-    pub target: Arc<TargetLeg>,
+    pub target: Arc<T>,
+}
+
+impl<T> Clone for Joined<T> {
+    fn clone(&self) -> Self {
+        Self {
+            connection: self.connection.clone(),
+            target: self.target.clone(),
+        }
+    }
+}
+
+/// The type of the sessions that a native client of the protocol makes.
+fn kind(protocol: Protocol) -> SessionType {
+    match protocol {
+        Protocol::Ssh => SessionType::PamSsh,
+        Protocol::Rdp => SessionType::PamRdp,
+    }
 }
 
 /// Lets the guest in, or says why not. What came of it goes into the access log either way.
-pub async fn enter(
+pub async fn enter<A: Approach>(
     node: &Arc<Node>,
     guest: &Guest,
     wish: Result<Wish, Refusal>,
     cut: CancellationToken,
-) -> Result<Joined, Refusal> {
+    approach: &A,
+) -> Result<Joined<A::Target>, Refusal> {
     let asked_for = wish.iter().map(|wish| wish.host.clone()).collect();
     let letting_in = async {
-        let granted = authorise(node, guest, wish).await;
+        let granted = authorise(node, guest, A::PROTOCOL, wish).await;
         join(
             node,
             guest,
             &granted.map_err(|refusal| (refusal, None))?,
             cut,
+            approach,
         )
         .await
     };
@@ -68,7 +95,7 @@ pub async fn enter(
     };
     let login = Login {
         at: clock::now(),
-        kind: SessionType::PamSsh,
+        kind: kind(A::PROTOCOL),
         user: guest.identity.name.clone(),
         source_ip: guest.source_ip.clone(),
         method: guest.method.to_owned(),
@@ -97,12 +124,13 @@ pub async fn enter(
 /// A refusal after a session was made carries the session.
 type Refused = (Refusal, Option<SessionId>);
 
-async fn join(
+async fn join<A: Approach>(
     node: &Arc<Node>,
     guest: &Guest,
     granted: &Granted,
     cut: CancellationToken,
-) -> Result<Joined, Refused> {
+    approach: &A,
+) -> Result<Joined<A::Target>, Refused> {
     let permit = &granted.permit;
     if permit.profile().recording == RecordingMode::Strict
         && let Err(error) =
@@ -111,14 +139,14 @@ async fn join(
         tracing::error!(%error, "tapes cannot be written; recorded sessions are refused");
         return Err((Refusal::RecordingUnavailable, None));
     }
-    let found = find_and_reach(node, guest, granted, cut).await;
+    let found = find_and_reach(node, guest, granted, cut, approach).await;
     let (found, reached) = found.map_err(|refusal| (refusal, None))?;
     // The arrival stays until the driver has been told.
     let (session, driver) = (found.id, &found.driver);
     let id = ConnectionId::from(Uuid::now_v7());
     let coming_up = async {
         fault("entering", || granted.notes.clone().unwrap_or_default());
-        bring_up(node, guest, permit, &found, id, reached).await
+        bring_up(node, guest, permit, &found, id, approach, reached).await
     };
     let up = shielded("bringing a connection up", coming_up).await;
     match up.unwrap_or_else(|| Err(Refusal::StoreUnavailable.into())) {
@@ -157,19 +185,18 @@ async fn join(
 
 /// The session, and the target: it answers while the database writes. A session that ends meanwhile does not wait
 /// for it.
-async fn find_and_reach(
+async fn find_and_reach<A: Approach>(
     node: &Arc<Node>,
     guest: &Guest,
     granted: &Granted,
     cut: CancellationToken,
-) -> Result<(Found, Result<Reached, DialError>), Refusal> {
-    let (config, permit) = (&node.config, &granted.permit);
-    let (keepalive, patience) = (config.keepalive, config.target_timeout);
+    approach: &A,
+) -> Result<(Found, Result<A::Reached, DialError>), Refusal> {
     // Until there is somebody to join to it, the target's leg ends with this.
     let cut = cut.child_token();
     let alone = cut.clone().drop_guard();
-    let mut reaching = pin!(dial::reach(permit, &node.store, cut, keepalive, patience));
-    let mut finding = pin!(find_session(node, guest, granted));
+    let mut reaching = pin!(approach.reach(node, &granted.permit, cut));
+    let mut finding = pin!(find_session(node, guest, granted, A::PROTOCOL));
     let mut reached = None;
     let found = loop {
         tokio::select! {

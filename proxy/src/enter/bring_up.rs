@@ -13,10 +13,8 @@ use sallyport_recorder::{TapeHeader, TapeWriter};
 use sallyport_store::{NewConnection, NewRecording};
 
 use super::authorise::Guest;
-use super::dial::{DialError, Reached};
-use super::enter::Joined;
 use super::find_session::Found;
-use super::host_keys::Verdict;
+use super::{Approach, DialError, Joined, Shown};
 use crate::clock;
 use crate::connection::Connection;
 use crate::driver::Mail;
@@ -25,28 +23,27 @@ use crate::node::Node;
 use crate::recording::Tape;
 
 /// The target lets us in and the tape runs; only then is there a connection.
-pub async fn bring_up(
+pub async fn bring_up<A: Approach>(
     node: &Arc<Node>,
     guest: &Guest,
     permit: &Permit,
     found: &Found,
     id: ConnectionId,
-    reached: Result<Reached, DialError>,
-) -> Result<Joined, DialError> {
+    approach: &A,
+    reached: Result<A::Reached, DialError>,
+) -> Result<Joined<A::Target>, DialError> {
     let (session, driver) = (found.id, &found.driver);
     let reached = reached?;
-    let host_key = reached.verdict.fingerprint().to_owned();
-    let key_event = key_event(&reached.verdict, &permit.host().name);
-    let logging_in = reached.log_in(permit, &node.store, session, node.config.target_timeout);
+    let shown = A::shown(&reached, permit);
     let target = tokio::select! {
         // First: no secret is used for a session that is over.
         biased;
         refusal = found.arrival.turned_away() => Err(refusal),
-        target = logging_in => target,
+        target = approach.log_in(node, permit, session, reached) => target,
     };
     let target = target.map_err(|refusal| DialError {
         refusal,
-        event: key_event.clone().map(Box::new),
+        event: shown.event.clone().map(Box::new),
     })?;
     let now = clock::now();
     let (tape, path) = begin_tape(node, guest, permit, session, id, now).await?;
@@ -79,7 +76,7 @@ pub async fn bring_up(
         tape,
         driver.clone(),
     ));
-    let facts = first_facts(guest, permit, id, host_key, target.algorithms(), key_event);
+    let facts = first_facts::<A>(guest, permit, id, shown, A::algorithms(&target));
     for event in facts {
         connection.log(event).await.map_err(|lost| {
             tracing::error!(%session, error = %lost, "the new tape cannot be written");
@@ -93,16 +90,15 @@ pub async fn bring_up(
 }
 
 /// What stands at the beginning of every tape.
-fn first_facts(
+fn first_facts<A: Approach>(
     guest: &Guest,
     permit: &Permit,
     connection: ConnectionId,
-    host_key: String,
+    shown: Shown,
     algorithms: &Negotiated,
-    key_event: Option<Event>,
-) -> impl Iterator<Item = Event> {
+) -> impl Iterator<Item = Event> + use<A> {
     let host = permit.host();
-    let port = host.ssh.as_ref().map_or(0, |ssh| ssh.port);
+    let port = host.port(A::PROTOCOL).unwrap_or_default();
     let address = format!("{}:{port}", host.address);
     let client = Event::ClientConnected {
         connection,
@@ -120,7 +116,7 @@ fn first_facts(
     let target = Event::TargetConnected {
         connection,
         address,
-        host_key,
+        host_key: shown.fingerprint,
         cipher: algorithms.cipher.clone(),
         algorithms: algorithms.clone(),
     };
@@ -137,32 +133,13 @@ fn first_facts(
     [
         Some(client),
         certificate,
-        key_event,
+        shown.event,
         Some(target),
         legacy,
         Some(logged_in),
     ]
     .into_iter()
     .flatten()
-}
-
-fn key_event(verdict: &Verdict, host: &str) -> Option<Event> {
-    match verdict {
-        Verdict::Pinned(host_key) => Some(Event::HostKeyPinned {
-            host: host.to_owned(),
-            host_key: host_key.clone(),
-        }),
-        Verdict::Mismatch {
-            fingerprint,
-            allowed,
-            logged: true,
-        } => Some(Event::HostKeyMismatch {
-            host: host.to_owned(),
-            host_key: fingerprint.clone(),
-            allowed: *allowed,
-        }),
-        Verdict::Known(_) | Verdict::Mismatch { logged: false, .. } | Verdict::Unknown(_) => None,
-    }
 }
 
 async fn begin_tape(

@@ -1,0 +1,75 @@
+//! How SSH reaches a target and is let in there.
+
+use sallyport_domain::algorithm::Negotiated;
+use sallyport_domain::declared::Protocol;
+use sallyport_domain::event::Event;
+use sallyport_domain::id::SessionId;
+use sallyport_domain::permit::Permit;
+use sallyport_domain::refusal::Refusal;
+use tokio_util::sync::CancellationToken;
+
+use super::dial::{self, Reached};
+use super::host_keys::Verdict;
+use super::target::TargetLeg;
+use crate::enter::{Approach, DialError, Shown};
+use crate::node::Node;
+
+/// The way of SSH.
+pub struct BySsh;
+
+impl Approach for BySsh {
+    const PROTOCOL: Protocol = Protocol::Ssh;
+    type Reached = Reached;
+    type Target = TargetLeg;
+
+    async fn reach(
+        &self,
+        node: &Node,
+        permit: &Permit,
+        cut: CancellationToken,
+    ) -> Result<Reached, DialError> {
+        let (keepalive, patience) = (node.config.keepalive, node.config.target_timeout);
+        dial::reach(permit, &node.store, cut, keepalive, patience).await
+    }
+
+    fn shown(reached: &Reached, permit: &Permit) -> Shown {
+        Shown {
+            fingerprint: reached.verdict.fingerprint().to_owned(),
+            event: key_event(&reached.verdict, &permit.host().name),
+        }
+    }
+
+    async fn log_in(
+        &self,
+        node: &Node,
+        permit: &Permit,
+        session: SessionId,
+        reached: Reached,
+    ) -> Result<TargetLeg, Refusal> {
+        let patience = node.config.target_timeout;
+        reached.log_in(permit, &node.store, session, patience).await
+    }
+
+    fn algorithms(target: &TargetLeg) -> &Negotiated {
+        target.algorithms()
+    }
+}
+
+fn key_event(verdict: &Verdict, host: &str) -> Option<Event> {
+    match verdict {
+        Verdict::Pinned(host_key) => Some(Event::HostKeyPinned {
+            host: host.to_owned(),
+            host_key: host_key.clone(),
+        }),
+        Verdict::Mismatch {
+            fingerprint,
+            allowed,
+            logged: true,
+        } => Some(Event::HostKeyMismatch {
+            host: host.to_owned(),
+            host_key: fingerprint.clone(),
+            allowed: *allowed,
+        }),
+        Verdict::Known(_) | Verdict::Mismatch { logged: false, .. } | Verdict::Unknown(_) => None,
+    }
+}
