@@ -9,6 +9,7 @@ mod digest;
 mod fact;
 pub mod path;
 pub mod proxy_protocol;
+pub mod rdp;
 mod reader;
 pub mod rsync;
 pub mod scp;
