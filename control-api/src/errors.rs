@@ -15,6 +15,7 @@ impl From<StoreError> for Problem {
                 Self::bad_request(error.to_string())
             }
             StoreError::NotFound { what, .. } => Self::not_found(what),
+            StoreError::TooMany { .. } => Self::conflict(error.to_string()),
             StoreError::Database(cause) => Self::unavailable(cause),
             StoreError::Exists { .. }
             | StoreError::BadUrl { .. }
@@ -92,6 +93,8 @@ impl From<Refusal> for Problem {
             | Refusal::TargetGarbled { .. }
             | Refusal::TargetAlgorithms { .. }
             | Refusal::HostKeyMismatch { .. }
+            | Refusal::NotRdp { .. }
+            | Refusal::CertificateMismatch { .. }
             | Refusal::TargetRefusedCredential { .. }
             | Refusal::TooManyJumps
             | Refusal::StoreUnavailable

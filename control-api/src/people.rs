@@ -148,3 +148,39 @@ pub async fn unpin(
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+/// The keys of RDP certificates pinned at first use.
+#[derive(Serialize, ToSchema)]
+pub struct PinnedRdpKeys {
+    host: String,
+    /// SHA-256 of the certificate's public key (SubjectPublicKeyInfo), in hexadecimal.
+    rdp_keys: Vec<String>,
+}
+
+/// `GET /hosts/{name}/rdp-keys`
+pub async fn rdp_keys(
+    caller: Caller,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<PinnedRdpKeys>, Problem> {
+    caller.require(Act::ReadNouns)?;
+    let host = visible(&caller, &api, NounKind::Host, &name).await?;
+    Ok(Json(PinnedRdpKeys {
+        host: name,
+        rdp_keys: api.store.rdp_pins(host.id).await?,
+    }))
+}
+
+/// `DELETE /hosts/{name}/rdp-keys`: the next connection pins again.
+pub async fn unpin_rdp(
+    caller: Caller,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
+    caller.require(Act::WriteNouns)?;
+    visible(&caller, &api, NounKind::Host, &name).await?;
+    api.store
+        .unpin_rdp_keys(&caller.author, &name, api.now())
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}

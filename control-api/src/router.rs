@@ -43,6 +43,10 @@ pub fn router(api: Api) -> Router {
             "/hosts/{name}/host-keys",
             get(people::host_keys).delete(people::unpin),
         )
+        .route(
+            "/hosts/{name}/rdp-keys",
+            get(people::rdp_keys).delete(people::unpin_rdp),
+        )
         .route("/ssh-ca", get(ssh_ca::show))
         .route("/sessions", get(show::list).post(request::request))
         .route("/sessions/{id}", get(show::show))

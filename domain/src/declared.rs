@@ -320,9 +320,47 @@ pub struct RdpEndpoint {
     /// TCP port.
     #[serde(default = "rdp_port")]
     pub port: u16,
-    /// `first-use`, `ca`, or the SHA-256 of the public key in hexadecimal.
+    /// `first-use`, `ca`, or the SHA-256 of the public key in hexadecimal: see [`RdpEndpoint::trust`].
     #[serde(default = "first_use_word")]
     pub certificate: String,
+    /// What happens when the host shows another key.
+    #[serde(default)]
+    pub on_mismatch: OnMismatch,
+}
+
+/// Which certificates of an RDP host are believed: [`RdpEndpoint::certificate`], read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateTrust {
+    /// The key of the first connection is pinned, as an event.
+    FirstUse,
+    /// Those that an authority the system trusts vouches for.
+    Ca,
+    /// The one whose SubjectPublicKeyInfo has this SHA-256, in 64 lower-case hexadecimal digits.
+    Pinned(String),
+}
+
+/// Hexadecimal digits of a SHA-256.
+const SHA256_DIGITS: usize = 64;
+
+impl RdpEndpoint {
+    /// Which certificates are believed.
+    ///
+    /// # Errors
+    /// What is wrong with the declared word, and what is allowed.
+    pub fn trust(&self) -> Result<CertificateTrust, String> {
+        let given = self.certificate.as_str();
+        let digits = given.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match given {
+            "first-use" => Ok(CertificateTrust::FirstUse),
+            "ca" => Ok(CertificateTrust::Ca),
+            _ if digits && given.len() == SHA256_DIGITS => {
+                Ok(CertificateTrust::Pinned(given.to_ascii_lowercase()))
+            }
+            _ => Err(format!(
+                "`{given}` is not allowed here: write `first-use`, `ca`, or the SHA-256 of the certificate's public key in {SHA256_DIGITS} hexadecimal digits"
+            )),
+        }
+    }
 }
 
 fn rdp_port() -> u16 {

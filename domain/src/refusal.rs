@@ -186,6 +186,22 @@ pub enum Refusal {
         /// Which host.
         host: String,
     },
+    /// The target answered nothing that is RDP, or not as it has to.
+    #[error("{host} does not answer as an RDP server: {error}")]
+    NotRdp {
+        /// Which host.
+        host: String,
+        /// What was wrong.
+        error: String,
+    },
+    /// The target showed another certificate than the pinned one.
+    #[error(
+        "the certificate of {host} has changed; the connection is blocked. If the change is right, an administrator must pin the new one"
+    )]
+    CertificateMismatch {
+        /// Which host.
+        host: String,
+    },
     /// The target refused the vaulted credential.
     #[error("{host} refused the stored credential of {account}; tell an administrator")]
     TargetRefusedCredential {
@@ -277,6 +293,8 @@ impl Refusal {
             Self::TargetGarbled { .. } => "target_garbled",
             Self::TargetAlgorithms { .. } => "target_algorithms",
             Self::HostKeyMismatch { .. } => "host_key_mismatch",
+            Self::NotRdp { .. } => "not_rdp",
+            Self::CertificateMismatch { .. } => "certificate_mismatch",
             Self::TargetRefusedCredential { .. } => "target_refused_credential",
             Self::RightMissing { .. } => "right_missing",
             Self::DestinationNotAllowed { .. } => "destination_not_allowed",

@@ -2,16 +2,21 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sallyport_domain::id::NodeId;
 use sallyport_domain::network::Network;
 use zeroize::Zeroizing;
 
+pub use crate::rdp::{PublicKey, Security};
+
 /// Settings of the data plane.
 pub struct ProxyConfig {
     /// Where SSH clients come in.
     pub ssh_listen: SocketAddr,
+    /// The way in by RDP, if there is one.
+    pub rdp: Option<RdpConfig>,
     /// Shown before authentication, if any.
     pub banner: Option<String>,
     /// What users' clients may speak.
@@ -47,6 +52,19 @@ pub struct ProxyConfig {
     pub keepalive: Duration,
 }
 
+/// The way in by RDP.
+#[derive(Clone)]
+pub struct RdpConfig {
+    /// Where clients come in.
+    pub listen: SocketAddr,
+    /// How their users may prove who they are, the preferred way first.
+    pub security: Vec<Security>,
+    /// The gateway's certificate and key.
+    pub tls: Arc<rustls::ServerConfig>,
+    /// The public key in that certificate.
+    pub public_key: PublicKey,
+}
+
 /// What users' clients may speak.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ClientAlgorithms {
@@ -62,6 +80,7 @@ impl Default for ProxyConfig {
     fn default() -> Self {
         Self {
             ssh_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 2222)),
+            rdp: None,
             banner: None,
             algorithms: ClientAlgorithms::default(),
             host_keys: Vec::new(),

@@ -21,6 +21,7 @@ mod node;
 mod notice;
 mod orders;
 mod origin;
+mod rdp;
 mod recording;
 mod recovery;
 mod shield;
@@ -29,7 +30,7 @@ mod wire;
 
 use std::net::SocketAddr;
 
-pub use config::ProxyConfig;
+pub use config::{ProxyConfig, RdpConfig};
 pub use node::{RunningProxy, start};
 
 /// Why the data plane did not start.

@@ -22,9 +22,10 @@ use crate::clock;
 use crate::config::ProxyConfig;
 use crate::driver::{self, DriverHandle, Mail, Start};
 use crate::lanes::{Lanes, Slot};
+use crate::origin::origin;
 use crate::ssh::certificate::Authorities;
 use crate::ssh::{self, algorithms};
-use crate::{ProxyError, orders, recovery};
+use crate::{ProxyError, orders, rdp, recovery};
 
 /// Entries of the access log that may wait for the database.
 const LOGINS: usize = 1024;
@@ -127,6 +128,7 @@ impl Node {
 pub struct RunningProxy {
     node: Arc<Node>,
     ssh_addr: SocketAddr,
+    rdp_addr: Option<SocketAddr>,
     accepting: CancellationToken,
     clients: TaskTracker,
     helpers: CancellationToken,
@@ -163,28 +165,26 @@ pub async fn start(config: ProxyConfig, store: Store) -> Result<RunningProxy, Pr
         config,
     });
     recovery::recover(&node).await?;
-    let listen = node.config.ssh_listen;
-    let listener = TcpListener::bind(listen)
-        .await
-        .map_err(|source| ProxyError::Listen { listen, source })?;
-    let ssh_addr = listener
-        .local_addr()
-        .map_err(|source| ProxyError::Listen { listen, source })?;
+    let (listener, ssh_addr) = listen(node.config.ssh_listen).await?;
+    let (rdp, rdp_addr) = match &node.config.rdp {
+        Some(config) => listen(config.listen)
+            .await
+            .map(|(rdp, at)| (Some(rdp), Some(at)))?,
+        None => (None, None),
+    };
     let running = RunningProxy {
         node: node.clone(),
         ssh_addr,
+        rdp_addr,
         accepting: CancellationToken::new(),
         clients: TaskTracker::new(),
         helpers: CancellationToken::new(),
         lanes: Arc::new(Lanes::start().map_err(ProxyError::Threads)?),
     };
-    tokio::spawn(accept(
-        node.clone(),
-        listener,
-        running.accepting.clone(),
-        running.clients.clone(),
-        running.lanes.clone(),
-    ));
+    running.accept(listener, Way::Ssh);
+    if let Some(listener) = rdp {
+        running.accept(listener, Way::Rdp);
+    }
     tokio::spawn(
         running
             .helpers
@@ -193,6 +193,20 @@ pub async fn start(config: ProxyConfig, store: Store) -> Result<RunningProxy, Pr
     );
     tokio::spawn(write_logins(node, entries));
     Ok(running)
+}
+
+/// By which protocol a client comes in.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Ssh,
+    Rdp,
+}
+
+async fn listen(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), ProxyError> {
+    let failed = |source| ProxyError::Listen { listen, source };
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let at = listener.local_addr().map_err(failed)?;
+    Ok((listener, at))
 }
 
 /// The gateway's own host keys.
@@ -231,7 +245,7 @@ pub fn server_config(config: &ProxyConfig, keys: Vec<PrivateKey>) -> server::Con
 
 async fn accept(
     node: Arc<Node>,
-    listener: TcpListener,
+    (listener, way): (TcpListener, Way),
     stop: CancellationToken,
     clients: TaskTracker,
     lanes: Arc<Lanes>,
@@ -253,7 +267,7 @@ async fn accept(
                 if (balancer || place.is_some())
                     && let (Ok(tcp), Some((runtime, slot))) = (tcp.into_std(), lanes.slot())
                 {
-                    clients.spawn_on(serve(node.clone(), tcp, peer, place, slot), runtime);
+                    clients.spawn_on(serve(node.clone(), (tcp, way), peer, place, slot), runtime);
                 }
             }
             Err(error) => {
@@ -265,19 +279,43 @@ async fn accept(
     }
 }
 
-/// Serves a client on the thread this runs on.
+/// Serves a client on the thread this runs on. Without a place it is a load balancer: it says first whom it speaks for.
 async fn serve(
     node: Arc<Node>,
-    tcp: std::net::TcpStream,
+    (tcp, way): (std::net::TcpStream, Way),
     peer: SocketAddr,
     place: Option<Place>,
     slot: Slot,
 ) {
     match TcpStream::from_std(tcp) {
-        Ok(tcp) => ssh::serve(node, tcp, peer, place).await,
+        Ok(mut tcp) => {
+            let client = match place {
+                Some(place) => Some((peer, place)),
+                None => client_of_balancer(&node, &mut tcp, peer).await,
+            };
+            match (client, way) {
+                (Some((peer, place)), Way::Ssh) => ssh::serve(node, tcp, peer, place).await,
+                (Some((peer, place)), Way::Rdp) => rdp::serve(node, tcp, peer, place).await,
+                (None, _) => {}
+            }
+        }
         Err(error) => tracing::error!(%peer, %error, "a client could not be served"),
     }
     drop(slot);
+}
+
+async fn client_of_balancer(
+    node: &Node,
+    tcp: &mut TcpStream,
+    balancer: SocketAddr,
+) -> Option<(SocketAddr, Place)> {
+    match origin(tcp, balancer).await {
+        Ok(client) => Some((client, node.admit_unauthenticated(client)?)),
+        Err(error) => {
+            tracing::warn!(peer = %balancer, %error, "a load balancer's connection is not served");
+            None
+        }
+    }
 }
 
 async fn write_logins(node: Arc<Node>, mut entries: mpsc::Receiver<Login>) {
@@ -306,6 +344,22 @@ async fn write_together(store: &Store, logins: &[Login]) -> Result<(), StoreErro
 }
 
 impl RunningProxy {
+    /// Serves who comes in there.
+    fn accept(&self, listener: TcpListener, way: Way) {
+        tokio::spawn(accept(
+            self.node.clone(),
+            (listener, way),
+            self.accepting.clone(),
+            self.clients.clone(),
+            self.lanes.clone(),
+        ));
+    }
+
+    /// Where RDP clients come in, if they do.
+    pub fn rdp_addr(&self) -> Option<SocketAddr> {
+        self.rdp_addr
+    }
+
     /// Where SSH clients come in.
     pub fn ssh_addr(&self) -> SocketAddr {
         self.ssh_addr

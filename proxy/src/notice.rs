@@ -57,6 +57,16 @@ fn remaining(seconds: i64) -> String {
     }
 }
 
+/// What the network said, in words for the user.
+pub fn io_words(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        std::io::ErrorKind::HostUnreachable => "no route to host".to_owned(),
+        std::io::ErrorKind::TimedOut => "connection timed out".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// Control characters of an administrator's text must not steer the user's terminal.
 pub fn printable(text: &str) -> String {
     text.chars()

@@ -24,6 +24,10 @@ const MARKER: u8 = 12;
 const BULK: u8 = 13;
 const BULK_DIGEST: u8 = 14;
 const GAP: u8 = 15;
+const DESKTOP_BEGUN: u8 = 16;
+const FROM_TARGET: u8 = 17;
+const FROM_CLIENT: u8 = 18;
+const COVERED: u8 = 19;
 
 /// Appends a record's bytes. Fails only if an event cannot be turned into JSON.
 pub(crate) fn encode(
@@ -69,6 +73,10 @@ fn address(record: &Record<'_>) -> (u32, u8) {
         Record::Bulk { channel, .. } => (channel, BULK),
         Record::BulkDigest { channel, .. } => (channel, BULK_DIGEST),
         Record::Gap { .. } => (NO_CHANNEL, GAP),
+        Record::DesktopBegun(_) => (NO_CHANNEL, DESKTOP_BEGUN),
+        Record::FromTarget { .. } => (NO_CHANNEL, FROM_TARGET),
+        Record::FromClient { .. } => (NO_CHANNEL, FROM_CLIENT),
+        Record::Covered { .. } => (NO_CHANNEL, COVERED),
     }
 }
 
@@ -118,6 +126,9 @@ fn payload(record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), serde_json::Err
             out.extend_from_slice(&sha256);
         }
         Record::Gap { bytes } => out.extend_from_slice(&bytes.to_le_bytes()),
+        Record::DesktopBegun(begun) => serde_json::to_writer(&mut *out, begun)?,
+        Record::FromTarget { pdus } | Record::FromClient { pdus } => out.extend_from_slice(pdus),
+        Record::Covered { shown } => out.push(u8::from(shown)),
     }
     Ok(())
 }
@@ -250,6 +261,16 @@ fn entry(channel: u32, kind: u8, payload: &[u8]) -> Option<Entry> {
         },
         GAP if payload.len() == 8 => Entry::Gap {
             bytes: u64_at(payload, 0),
+        },
+        DESKTOP_BEGUN => Entry::DesktopBegun(serde_json::from_slice(payload).ok()?),
+        FROM_TARGET => Entry::FromTarget {
+            pdus: payload.to_vec(),
+        },
+        FROM_CLIENT => Entry::FromClient {
+            pdus: payload.to_vec(),
+        },
+        COVERED if payload.len() == 1 => Entry::Covered {
+            shown: payload[0] != 0,
         },
         _ => return None,
     };

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use sallyport_domain::event::Event;
 
+use crate::DesktopBegun;
+
 /// Which of a channel's byte streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stream {
@@ -133,6 +135,25 @@ pub enum Record<'a> {
         /// How many.
         bytes: u64,
     },
+    /// A desktop's connection stands: once, before its first PDU.
+    DesktopBegun(&'a DesktopBegun),
+    /// PDUs from the target as they went on to the client, in ids of the target's leg; the first is the Demand Active
+    /// (MS-RDPBCGR 2.2.1.13.1).
+    FromTarget {
+        /// One or more whole PDUs, TPKT or fast-path, one behind the other. At most a frame's payload less the head
+        /// of a record: split what is more between two PDUs.
+        pdus: &'a [u8],
+    },
+    /// PDUs from the client to the target, in ids of the target's leg. What must not be kept is masked already.
+    FromClient {
+        /// As in [`Record::FromTarget`].
+        pdus: &'a [u8],
+    },
+    /// What the client sees from here on.
+    Covered {
+        /// A cover (a lock page, a notice), as opposed to the target's picture?
+        shown: bool,
+    },
 }
 
 /// One recorded fact, read back: the owned twin of [`Record`].
@@ -241,6 +262,23 @@ pub enum Entry {
         /// How many.
         bytes: u64,
     },
+    /// See [`Record::DesktopBegun`].
+    DesktopBegun(DesktopBegun),
+    /// See [`Record::FromTarget`].
+    FromTarget {
+        /// Whole PDUs.
+        pdus: Vec<u8>,
+    },
+    /// See [`Record::FromClient`].
+    FromClient {
+        /// Whole PDUs.
+        pdus: Vec<u8>,
+    },
+    /// See [`Record::Covered`].
+    Covered {
+        /// A cover, as opposed to the target's picture?
+        shown: bool,
+    },
     /// A record of a kind (or an event) that a later version wrote; kept, not guessed at.
     Unknown {
         /// Which channel; `u32::MAX` for none.
@@ -269,7 +307,12 @@ impl Entry {
             | Self::Bulk { channel, .. }
             | Self::BulkDigest { channel, .. } => Some(*channel),
             Self::Unknown { channel, .. } => (*channel != u32::MAX).then_some(*channel),
-            Self::Marker(_) | Self::Gap { .. } => None,
+            Self::Marker(_)
+            | Self::Gap { .. }
+            | Self::DesktopBegun(_)
+            | Self::FromTarget { .. }
+            | Self::FromClient { .. }
+            | Self::Covered { .. } => None,
         }
     }
 }

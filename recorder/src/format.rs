@@ -53,7 +53,14 @@
 //!  6 input kept      count u32            14 bulk digest     stream u8, bytes u64, SHA-256 [32]
 //!  7 channel opened  has_pty u8, cols u16, rows u16, n u16, TERM [n], what
 //!  8 resize          cols u16, rows u16   15 gap             bytes u64
+//!
+//! 16 desktop begun   channels as JSON     18 from client     PDUs
+//! 17 from target     PDUs                 19 covered         shown u8
 //! ```
+//!
+//! Kinds 16 to 19 are a desktop's (RDP), all without a channel. The JSON is a
+//! [`DesktopBegun`](crate::DesktopBegun). PDUs are whole ones, TPKT or fast-path, as many as there are, one behind the
+//! other, in the MCS ids of the leg to the target.
 //!
 //! # Places kept free (marked * above)
 //!

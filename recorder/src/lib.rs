@@ -4,6 +4,7 @@
 //! file. Nothing here knows SQL, policies or sockets; reading and verifying work offline.
 
 mod codec;
+mod desktop;
 pub mod echo;
 mod entry;
 mod error;
@@ -22,6 +23,7 @@ mod tail;
 mod verify;
 mod writer;
 
+pub use desktop::{DesktopBegun, DesktopChannel};
 pub use echo::{EchoTracker, Verdict, Verdicts};
 pub use entry::{Entry, Record, Stream, Timed};
 pub use error::TapeError;

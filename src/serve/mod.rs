@@ -11,18 +11,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sallyport_control_api::ApiConfig;
-use sallyport_proxy::config::ClientAlgorithms;
-use sallyport_proxy::{ProxyConfig, host_key};
+use sallyport_proxy::config::{ClientAlgorithms, Security};
+use sallyport_proxy::{ProxyConfig, RdpConfig, host_key};
 use sallyport_store::{Store, VaultKey};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use zeroize::Zeroizing;
 
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::apply;
 use crate::config::Config;
 use crate::failure::{Failure, OrFail as _};
 
+use certificate::Certificate;
 use data_dir::DataDir;
 
 /// Runs the server until it is told to stop.
@@ -61,10 +62,15 @@ async fn with_store(
         let changed = apply::at_start(store, path).await?;
         info!(file = %path.display(), nouns.changed = changed, "the declaration is applied");
     }
-    let proxy = sallyport_proxy::start(proxy_config(config, data_dir)?, store.clone())
+    let certificate = match &config.api.certificate {
+        Some((certificate, private_key)) => certificate::read(certificate, private_key)?,
+        None => certificate::load_or_create(&data_dir.certificate(), &data_dir.private_key())?,
+    };
+    let rdp = rdp_config(config, &certificate)?;
+    let proxy = sallyport_proxy::start(proxy_config(config, data_dir, rdp)?, store.clone())
         .await
-        .or_fail("starting the SSH proxy")?;
-    let api = match start_api(config, data_dir, store, &proxy).await {
+        .or_fail("starting the proxy")?;
+    let api = match start_api(config, data_dir, certificate, store, &proxy).await {
         Ok(api) => api,
         Err(failure) => {
             proxy.drain(Duration::ZERO).await;
@@ -73,11 +79,11 @@ async fn with_store(
     };
     info!(
         ssh.addr = %proxy.ssh_addr(),
+        rdp.addr = proxy.rdp_addr().map(tracing::field::display),
         api.addr = %api.addr(),
         data = %config.data_dir.display(),
         "sallyport is ready"
     );
-    debug!(rdp.listen = %config.rdp_listen, "RDP is not served yet");
     let name = signals.first().await;
     info!(
         signal = name,
@@ -110,10 +116,26 @@ pub async fn open_store(config: &Config) -> Result<Store, Failure> {
         .or_fail("opening the store")
 }
 
-fn proxy_config(config: &Config, data_dir: &DataDir) -> Result<ProxyConfig, Failure> {
+/// The way in by RDP, with the API's certificate.
+fn rdp_config(config: &Config, certificate: &Certificate) -> Result<RdpConfig, Failure> {
+    RdpConfig::new(
+        config.rdp_listen,
+        vec![Security::Tls, Security::Nla],
+        &certificate.certificate_pem,
+        &certificate.private_key_pem,
+    )
+    .or_fail("RDP")
+}
+
+fn proxy_config(
+    config: &Config,
+    data_dir: &DataDir,
+    rdp: RdpConfig,
+) -> Result<ProxyConfig, Failure> {
     let ca_key = ca::load_or_create(data_dir)?;
     Ok(ProxyConfig {
         ssh_listen: config.ssh.listen,
+        rdp: Some(rdp),
         banner: config.ssh.banner.clone(),
         algorithms: if config.ssh.strict_algorithms {
             ClientAlgorithms::Strict
@@ -157,13 +179,10 @@ fn host_keys(config: &Config, data_dir: &DataDir) -> Result<Vec<Zeroizing<String
 async fn start_api(
     config: &Config,
     data_dir: &DataDir,
+    certificate: Certificate,
     store: &Store,
     proxy: &sallyport_proxy::RunningProxy,
 ) -> Result<sallyport_control_api::RunningApi, Failure> {
-    let certificate = match &config.api.certificate {
-        Some((certificate, private_key)) => certificate::read(certificate, private_key)?,
-        None => certificate::load_or_create(&data_dir.certificate(), &data_dir.private_key())?,
-    };
     let api = ApiConfig {
         listen: config.api.listen,
         certificate_pem: certificate.certificate_pem,

@@ -67,6 +67,16 @@ pub enum StoreError {
         /// The rule's name, or the columns it is about.
         constraint: String,
     },
+    /// There are as many as there may be.
+    #[error(
+        "you have {limit} {what} already, which is the most: remove one, or wait until one runs out"
+    )]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many there may be.
+        limit: usize,
+    },
     /// What the database holds cannot be understood.
     #[error("{what} in the database is damaged: {problem}")]
     Damaged {

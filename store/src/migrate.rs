@@ -30,6 +30,11 @@ const STEPS: &[Step] = &[
         sqlite: include_str!("../../migrations/sqlite/0003_cheap_decisions.sql"),
         postgres: include_str!("../../migrations/postgres/0003_cheap_decisions.sql"),
     },
+    Step {
+        version: 4,
+        sqlite: include_str!("../../migrations/sqlite/0004_rdp.sql"),
+        postgres: include_str!("../../migrations/postgres/0004_rdp.sql"),
+    },
 ];
 
 /// Applies the missing steps in one transaction. Of several nodes that start at once one does it, the others wait.

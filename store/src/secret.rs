@@ -48,20 +48,24 @@ pub struct OpenedSecret {
     pub value: Zeroizing<String>,
 }
 
+/// As which field the NT hash of a user's own password is sealed, if she lets it be kept. Not among
+/// [`SecretField`]: it opens no account.
+pub(crate) const NT_HASH: &str = "nt_hash";
+
 /// Seals a secret, unless it is the stored one already. Answers whether it is new.
 pub(crate) async fn put(
     tx: &mut Tx,
     store: &Store,
     owner: NounId,
-    field: SecretField,
+    field: &str,
     value: &str,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     let version = match get(tx, store, owner, field).await {
-        Ok(Some(stored)) if stored.value.as_bytes().ct_eq(value.as_bytes()).into() => {
+        Ok(Some((_, stored))) if stored.as_bytes().ct_eq(value.as_bytes()).into() => {
             return Ok(false);
         }
-        Ok(Some(stored)) => stored.version + 1,
+        Ok(Some((version, _))) => version + 1,
         Ok(None) => 1,
         // Declaring it again is how a damaged secret is mended.
         Err(StoreError::Vault(VaultError::Tampered { .. } | VaultError::OtherKey { .. })) => {
@@ -73,7 +77,7 @@ pub(crate) async fn put(
     let sealed = store.inner.vault.seal(
         Place {
             owner: &id,
-            field: field.as_str(),
+            field,
             version,
         },
         value,
@@ -83,7 +87,7 @@ pub(crate) async fn put(
          ON CONFLICT (owner_id, field) DO UPDATE SET version = $3, key_id = $4, sealed = $5, created_at = $6",
     )
     .bind(id)
-    .bind(field.as_str())
+    .bind(field)
     .bind(version)
     .bind(sealed.key_id)
     .bind(sealed.bytes)
@@ -93,27 +97,28 @@ pub(crate) async fn put(
     Ok(true)
 }
 
-async fn version(tx: &mut Tx, owner: NounId, field: SecretField) -> Result<i64, StoreError> {
+async fn version(tx: &mut Tx, owner: NounId, field: &str) -> Result<i64, StoreError> {
     let row = sqlx::query("SELECT version FROM secret WHERE owner_id = $1 AND field = $2")
         .bind(owner.to_string())
-        .bind(field.as_str())
+        .bind(field)
         .fetch_one(&mut **tx)
         .await?;
     row.int("version")
 }
 
+/// Version and value.
 async fn get(
     connection: &mut AnyConnection,
     store: &Store,
     owner: NounId,
-    field: SecretField,
-) -> Result<Option<OpenedSecret>, StoreError> {
+    field: &str,
+) -> Result<Option<(i64, Zeroizing<String>)>, StoreError> {
     let id = owner.to_string();
     let row = sqlx::query(
         "SELECT version, key_id, sealed FROM secret WHERE owner_id = $1 AND field = $2",
     )
     .bind(id.as_str())
-    .bind(field.as_str())
+    .bind(field)
     .fetch_optional(connection)
     .await?;
     let Some(row) = row else { return Ok(None) };
@@ -125,22 +130,18 @@ async fn get(
     let value = store.inner.vault.open(
         Place {
             owner: &id,
-            field: field.as_str(),
+            field,
             version,
         },
         &sealed,
     )?;
-    Ok(Some(OpenedSecret {
-        field,
-        version,
-        value,
-    }))
+    Ok(Some((version, value)))
 }
 
 impl Store {
     /// Opens the secret of the permit's account; a private key if it has one, else its password.
-    /// The one way to a secret. It is given out only after the session's `secret.used` event was written:
-    /// there is no use without its trace.
+    /// It is given out only after the session's `secret.used` event was written: there is no use without
+    /// its trace.
     ///
     /// # Errors
     /// [`StoreError::NoSecret`], [`StoreError::Vault`], [`StoreError::NotFound`] for an unknown session.
@@ -150,14 +151,47 @@ impl Store {
         session: SessionId,
         now: DateTime<Utc>,
     ) -> Result<OpenedSecret, StoreError> {
-        let owner = permit.account_id();
-        let mut asking = self.ask().await?;
-        let opened = match get(&mut asking, self, owner, SecretField::PrivateKey).await? {
-            Some(key) => Some(key),
-            None => get(&mut asking, self, owner, SecretField::Password).await?,
-        };
-        drop(asking);
+        let fields = [SecretField::PrivateKey, SecretField::Password];
+        self.open_one_of(&fields, permit, session, now).await
+    }
+
+    /// As [`Store::open_secret`], but only a password will do: RDP has no use for a key.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSecret`], also for an account that has a private key alone; the rest as there.
+    pub async fn open_password(
+        &self,
+        permit: &Permit,
+        session: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<OpenedSecret, StoreError> {
+        self.open_one_of(&[SecretField::Password], permit, session, now)
+            .await
+    }
+
+    /// The one way to a secret of an account: the first of `fields` that it has.
+    async fn open_one_of(
+        &self,
+        fields: &[SecretField],
+        permit: &Permit,
+        session: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<OpenedSecret, StoreError> {
         let account = permit.account();
+        let mut opened = None;
+        let mut asking = self.ask().await?;
+        for field in fields.iter().copied() {
+            let found = get(&mut asking, self, permit.account_id(), field.as_str()).await?;
+            if let Some((version, value)) = found {
+                opened = Some(OpenedSecret {
+                    field,
+                    version,
+                    value,
+                });
+                break;
+            }
+        }
+        drop(asking);
         let opened = opened.ok_or_else(|| StoreError::NoSecret {
             account: account.full_name(),
         })?;

@@ -156,8 +156,9 @@ pub enum OnMismatch {
 pub struct RdpEndpoint {
     #[schema(default = 3389)]
     port: Option<u16>,
-    /// `first-use`, `ca`, or the SHA-256 of the public key.
+    /// `first-use`, `ca`, or the SHA-256 of the certificate's public key (SubjectPublicKeyInfo) in hexadecimal.
     certificate: Option<String>,
+    on_mismatch: Option<OnMismatch>,
 }
 
 /// A log-in on a host; its full name is `name@host`.

@@ -82,6 +82,7 @@ fn all_schemas(to: &mut Vec<Named>) {
     add::<crate::people::UserLock>(to);
     add::<crate::people::UserUnlock>(to);
     add::<crate::people::PinnedKeys>(to);
+    add::<crate::people::PinnedRdpKeys>(to);
     add::<crate::sessions::request::SessionRequest>(to);
     add::<crate::sessions::orders::Lock>(to);
     add::<crate::sessions::orders::Unlock>(to);

@@ -65,6 +65,8 @@ pub fn paths() -> Paths {
         .op(Delete, "/api/v1/users/{name}/barred-hosts/{host}", Who::Admins, "Let a user begin activities on a host again", None, Nothing)
         .op(Get, "/api/v1/hosts/{name}/host-keys", Who::Readers, "The host keys pinned at first use", None, Json(200, "PinnedKeys"))
         .op(Delete, "/api/v1/hosts/{name}/host-keys", Who::Admins, "Forget them: the next connection pins again", None, Nothing)
+        .op(Get, "/api/v1/hosts/{name}/rdp-keys", Who::Readers, "The keys of RDP certificates pinned at first use", None, Json(200, "PinnedRdpKeys"))
+        .op(Delete, "/api/v1/hosts/{name}/rdp-keys", Who::Admins, "Forget them: the next connection pins again", None, Nothing)
         .op(Get, "/api/v1/ssh-ca", Who::LoggedIn, "What an SSH client needs to jump through the gateway; `hosts` narrows it to host name patterns", None, Json(200, "SshCa"))
         .op(Get, "/api/v1/sessions", Who::LoggedIn, "Sessions: users see their own and those made with accounts they own", None, Page("Session", &SESSIONS))
         .op(Post, "/api/v1/sessions", Who::Users, "Ask for a session that can be entered until its end", Some("SessionRequest"), Json(201, "Requested"))

@@ -242,6 +242,10 @@ impl Watching {
                 | Entry::Bulk { .. }
                 | Entry::BulkDigest { .. }
                 | Entry::Gap { .. }
+                | Entry::DesktopBegun(_)
+                | Entry::FromTarget { .. }
+                | Entry::FromClient { .. }
+                | Entry::Covered { .. }
                 | Entry::Unknown { .. } => {}
             }
         }

@@ -132,30 +132,17 @@ fn people(rows: &mut Vec<Row>) {
             [401, 403, 403, admin],
         ));
     }
-    rows.push(row(
-        "GET",
-        "/api/v1/hosts/web-01/host-keys",
-        None,
-        [401, 403, 200, 200],
-    ));
-    rows.push(row(
-        "GET",
-        "/api/v1/hosts/nothing/host-keys",
-        None,
-        [401, 403, 404, 404],
-    ));
-    rows.push(row(
-        "DELETE",
-        "/api/v1/hosts/web-01/host-keys",
-        None,
-        [401, 403, 403, 204],
-    ));
-    rows.push(row(
-        "DELETE",
-        "/api/v1/hosts/nothing/host-keys",
-        None,
-        [401, 403, 403, 404],
-    ));
+    for keys in ["host-keys", "rdp-keys"] {
+        for (method, host, expected) in [
+            ("GET", "web-01", [401, 403, 200, 200]),
+            ("GET", "nothing", [401, 403, 404, 404]),
+            ("DELETE", "web-01", [401, 403, 403, 204]),
+            ("DELETE", "nothing", [401, 403, 403, 404]),
+        ] {
+            let path = format!("/api/v1/hosts/{host}/{keys}");
+            rows.push(row(method, path, None, expected));
+        }
+    }
     rows.push(row(
         "DELETE",
         "/api/v1/users/dave/barred-hosts/web-01",

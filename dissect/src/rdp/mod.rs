@@ -5,7 +5,9 @@
 //! not needed and put nothing together again that the gateway has not made itself.
 
 pub mod capabilities;
+pub mod dynamic;
 pub mod frame;
+pub mod input;
 pub mod mcs;
 pub mod ntlm;
 pub mod share;

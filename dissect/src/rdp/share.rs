@@ -164,6 +164,19 @@ pub fn set_source(pdu: &mut [u8], user: u16) {
     }
 }
 
+/// Whose PDU it is.
+pub fn source(pdu: &[u8]) -> Option<u16> {
+    u16_le(pdu, 4)
+}
+
+/// Does a Save Session Info PDU (MS-RDPBCGR 2.2.10.1) carry what a client can come back with by itself?
+pub fn has_reconnect_cookie(pdu: &[u8]) -> bool {
+    const EXTENDED: u32 = 3;
+    const COOKIE: u32 = 1;
+    let body = data_body(pdu);
+    u32_le(body, 0) == Some(EXTENDED) && u32_le(body, 6).is_some_and(|fields| fields & COOKIE != 0)
+}
+
 /// What stands behind the Share Control header.
 pub fn control_body(pdu: &[u8]) -> &[u8] {
     pdu.get(CONTROL..).unwrap_or_default()

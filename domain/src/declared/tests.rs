@@ -143,6 +143,7 @@ fn defaults_are_the_safe_ones() {
     );
     let rdp = host.rdp.unwrap();
     assert_eq!((rdp.port, rdp.certificate.as_str()), (3389, "first-use"));
+    assert_eq!(rdp.on_mismatch, OnMismatch::Block);
     assert_eq!(
         (host.kind, host.scope),
         (HostKind::Server, ScopePath::root())
@@ -175,6 +176,34 @@ fn host_keys_are_a_word_or_a_list() {
         if let Some(keys) = keys {
             assert_eq!(serde_json::to_value(keys).unwrap(), given);
         }
+    }
+}
+
+#[test]
+fn a_certificate_is_a_word_or_a_digest() {
+    let digest = "0123456789abcdef".repeat(4);
+    for (given, expected) in [
+        ("first-use", Some(CertificateTrust::FirstUse)),
+        ("ca", Some(CertificateTrust::Ca)),
+        (
+            &digest.to_uppercase(),
+            Some(CertificateTrust::Pinned(digest.clone())),
+        ),
+        ("", None),
+        ("CA", None),
+        ("any", None),
+        (&digest[1..], None),
+        (&format!("{digest}0"), None),
+        (&digest.replace('0', "g"), None),
+        (&digest.replace("01", "é"), None),
+    ] {
+        let endpoint: RdpEndpoint =
+            serde_json::from_value(json!({ "certificate": given })).unwrap();
+        let trust = endpoint.trust();
+        if let Err(problem) = &trust {
+            assert!(problem.contains("write `first-use`, `ca`, or"), "{problem}");
+        }
+        assert_eq!(trust.ok(), expected, "{given}");
     }
 }
 

@@ -44,6 +44,7 @@ fn host() -> Host {
         rdp: Some(RdpEndpoint {
             port: 3389,
             certificate: "first-use".into(),
+            on_mismatch: OnMismatch::Block,
         }),
         labels: [("env".to_owned(), "prod".to_owned())].into(),
     }

@@ -10,6 +10,7 @@ use sallyport_domain::permit::Permit;
 use sallyport_domain::refusal::Refusal;
 use tokio_util::sync::CancellationToken;
 
+use super::Verdict;
 use crate::node::Node;
 
 /// How a protocol reaches a target and is let in there. What is asked before, and what is written about it, is the
@@ -30,8 +31,8 @@ pub trait Approach: Send + Sync {
         cut: CancellationToken,
     ) -> impl Future<Output = Result<Self::Reached, DialError>> + Send;
 
-    /// What it showed.
-    fn shown(reached: &Self::Reached, permit: &Permit) -> Shown;
+    /// How the key was judged that it showed.
+    fn verdict(reached: &Self::Reached) -> &Verdict;
 
     /// Opens the permit's secret and logs in with it.
     fn log_in(
@@ -44,15 +45,6 @@ pub trait Approach: Send + Sync {
 
     /// What its leg agreed on.
     fn algorithms(target: &Self::Target) -> &Negotiated;
-}
-
-/// The key a target showed.
-#[derive(Debug, Clone)]
-pub struct Shown {
-    /// Its fingerprint.
-    pub fingerprint: String,
-    /// What stands in the log about it, if anything: that it was the first one, or another than before.
-    pub event: Option<Event>,
 }
 
 /// Why a target could not be brought up, and what stands in the log about it.

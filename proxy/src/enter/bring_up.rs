@@ -14,7 +14,7 @@ use sallyport_store::{NewConnection, NewRecording};
 
 use super::authorise::Guest;
 use super::find_session::Found;
-use super::{Approach, DialError, Joined, Shown};
+use super::{Approach, DialError, Joined};
 use crate::clock;
 use crate::connection::Connection;
 use crate::driver::Mail;
@@ -34,7 +34,8 @@ pub async fn bring_up<A: Approach>(
 ) -> Result<Joined<A::Target>, DialError> {
     let (session, driver) = (found.id, &found.driver);
     let reached = reached?;
-    let shown = A::shown(&reached, permit);
+    let verdict = A::verdict(&reached).clone();
+    let key_event = verdict.event(&permit.host().name);
     let target = tokio::select! {
         // First: no secret is used for a session that is over.
         biased;
@@ -43,7 +44,7 @@ pub async fn bring_up<A: Approach>(
     };
     let target = target.map_err(|refusal| DialError {
         refusal,
-        event: shown.event.clone().map(Box::new),
+        event: key_event.clone().map(Box::new),
     })?;
     let now = clock::now();
     let (tape, path) = begin_tape(node, guest, permit, session, id, now).await?;
@@ -76,7 +77,13 @@ pub async fn bring_up<A: Approach>(
         tape,
         driver.clone(),
     ));
-    let facts = first_facts::<A>(guest, permit, id, shown, A::algorithms(&target));
+    let facts = first_facts::<A>(
+        guest,
+        permit,
+        id,
+        (verdict.fingerprint(), key_event),
+        A::algorithms(&target),
+    );
     for event in facts {
         connection.log(event).await.map_err(|lost| {
             tracing::error!(%session, error = %lost, "the new tape cannot be written");
@@ -94,7 +101,7 @@ fn first_facts<A: Approach>(
     guest: &Guest,
     permit: &Permit,
     connection: ConnectionId,
-    shown: Shown,
+    (host_key, key_event): (&str, Option<Event>),
     algorithms: &Negotiated,
 ) -> impl Iterator<Item = Event> + use<A> {
     let host = permit.host();
@@ -116,7 +123,7 @@ fn first_facts<A: Approach>(
     let target = Event::TargetConnected {
         connection,
         address,
-        host_key: shown.fingerprint,
+        host_key: host_key.to_owned(),
         cipher: algorithms.cipher.clone(),
         algorithms: algorithms.clone(),
     };
@@ -133,7 +140,7 @@ fn first_facts<A: Approach>(
     [
         Some(client),
         certificate,
-        shown.event,
+        key_event,
         Some(target),
         legacy,
         Some(logged_in),

@@ -5,6 +5,7 @@ mod approach;
 mod authorise;
 mod bring_up;
 mod find_session;
+mod verdict;
 mod wind_up;
 
 use std::pin::pin;
@@ -19,11 +20,12 @@ use sallyport_store::{Login, LoginOutcome, SessionType};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use approach::{Approach, DialError, Shown};
+pub use approach::{Approach, DialError};
 use authorise::{Granted, authorise};
 pub use authorise::{Guest, Vouched, Wish, store_unavailable};
 use bring_up::bring_up;
 use find_session::{Found, find_session};
+pub use verdict::Verdict;
 pub use wind_up::{disconnected, finish_tape};
 
 use crate::connection::Connection;

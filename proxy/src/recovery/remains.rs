@@ -92,7 +92,12 @@ impl Remains {
                 self.source_ip = source_ip;
                 self.client = client;
             }
+            // A desktop has no channels that are counted apart.
+            Entry::FromTarget { pdus } => self.count(0, Stream::Out, pdus.len() as u64),
+            Entry::FromClient { pdus } => self.count(0, Stream::In, pdus.len() as u64),
             Entry::Marker(_)
+            | Entry::DesktopBegun(_)
+            | Entry::Covered { .. }
             | Entry::InputRevealed { .. }
             | Entry::InputKeptMasked { .. }
             | Entry::ChannelOpened { .. }

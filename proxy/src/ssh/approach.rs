@@ -2,16 +2,14 @@
 
 use sallyport_domain::algorithm::Negotiated;
 use sallyport_domain::declared::Protocol;
-use sallyport_domain::event::Event;
 use sallyport_domain::id::SessionId;
 use sallyport_domain::permit::Permit;
 use sallyport_domain::refusal::Refusal;
 use tokio_util::sync::CancellationToken;
 
 use super::dial::{self, Reached};
-use super::host_keys::Verdict;
 use super::target::TargetLeg;
-use crate::enter::{Approach, DialError, Shown};
+use crate::enter::{Approach, DialError, Verdict};
 use crate::node::Node;
 
 /// The way of SSH.
@@ -32,11 +30,8 @@ impl Approach for BySsh {
         dial::reach(permit, &node.store, cut, keepalive, patience).await
     }
 
-    fn shown(reached: &Reached, permit: &Permit) -> Shown {
-        Shown {
-            fingerprint: reached.verdict.fingerprint().to_owned(),
-            event: key_event(&reached.verdict, &permit.host().name),
-        }
+    fn verdict(reached: &Reached) -> &Verdict {
+        &reached.verdict
     }
 
     async fn log_in(
@@ -52,24 +47,5 @@ impl Approach for BySsh {
 
     fn algorithms(target: &TargetLeg) -> &Negotiated {
         target.algorithms()
-    }
-}
-
-fn key_event(verdict: &Verdict, host: &str) -> Option<Event> {
-    match verdict {
-        Verdict::Pinned(host_key) => Some(Event::HostKeyPinned {
-            host: host.to_owned(),
-            host_key: host_key.clone(),
-        }),
-        Verdict::Mismatch {
-            fingerprint,
-            allowed,
-            logged: true,
-        } => Some(Event::HostKeyMismatch {
-            host: host.to_owned(),
-            host_key: fingerprint.clone(),
-            allowed: *allowed,
-        }),
-        Verdict::Known(_) | Verdict::Mismatch { logged: false, .. } | Verdict::Unknown(_) => None,
     }
 }

@@ -15,11 +15,12 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::host_keys::{KeyCheck, Verdict};
+use super::host_keys::KeyCheck;
 use super::target::{LegEnds, Seen, TargetHandler, TargetLeg};
 use super::{LegError, algorithms};
 use crate::clock;
-use crate::enter::DialError;
+use crate::enter::{DialError, Verdict};
+use crate::notice;
 use crate::wire::Wire;
 
 /// A target that answered and showed an accepted host key, but has not let us in yet.
@@ -58,8 +59,8 @@ pub async fn reach(
     )
     .await
     .map_err(|_| unreachable(format!("no answer within {} s", patience.as_secs())))?
-    .map_err(|error| unreachable(io_words(&error)))?;
-    let wire = Wire::new(tcp, cut).map_err(|error| unreachable(io_words(&error)))?;
+    .map_err(|error| unreachable(notice::io_words(&error)))?;
+    let wire = Wire::new(tcp, cut).map_err(|error| unreachable(notice::io_words(&error)))?;
 
     let ends = LegEnds::default();
     let seen = Arc::new(Mutex::new(Seen::default()));
@@ -262,16 +263,6 @@ fn client_config(keepalive: Duration, legacy: &[LegacyAlgorithm]) -> client::Con
         keepalive_interval: Some(keepalive),
         keepalive_max: 3,
         ..client::Config::default()
-    }
-}
-
-/// What the network said, in words for the user.
-fn io_words(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        std::io::ErrorKind::HostUnreachable => "no route to host".to_owned(),
-        std::io::ErrorKind::TimedOut => "connection timed out".to_owned(),
-        _ => error.to_string(),
     }
 }
 

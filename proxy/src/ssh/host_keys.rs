@@ -1,6 +1,7 @@
 //! Is this the host it should be? Pinned keys, given or from the first use.
 
 use crate::clock;
+use crate::enter::Verdict;
 use russh::keys::{HashAlg, PublicKey, PublicKeyOrCertificate};
 use sallyport_domain::declared::{HostKeys, OnMismatch, SshEndpoint};
 use sallyport_domain::id::NounId;
@@ -12,45 +13,6 @@ pub struct KeyCheck {
     host: NounId,
     believed: HostKeys,
     on_mismatch: OnMismatch,
-}
-
-/// What came of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// The pinned key; its fingerprint.
-    Known(String),
-    /// The first one ever seen; pinned from now on.
-    Pinned(String),
-    /// Another key than the pinned one.
-    Mismatch {
-        /// What it showed.
-        fingerprint: String,
-        /// Goes on all the same?
-        allowed: bool,
-        /// As an event?
-        logged: bool,
-    },
-    /// The pinned keys cannot be read.
-    Unknown(String),
-}
-
-impl Verdict {
-    /// May the connection go on?
-    pub fn is_accepted(&self) -> bool {
-        match self {
-            Self::Known(_) | Self::Pinned(_) => true,
-            Self::Mismatch { allowed, .. } => *allowed,
-            Self::Unknown(_) => false,
-        }
-    }
-
-    /// The fingerprint of the key shown.
-    pub fn fingerprint(&self) -> &str {
-        match self {
-            Self::Known(print) | Self::Pinned(print) | Self::Unknown(print) => print,
-            Self::Mismatch { fingerprint, .. } => fingerprint,
-        }
-    }
 }
 
 impl KeyCheck {
@@ -76,7 +38,7 @@ impl KeyCheck {
         let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
         match &self.believed {
             HostKeys::Pinned(keys) if is_among(&key, keys) => Verdict::Known(fingerprint),
-            HostKeys::Pinned(_) => self.mismatch(fingerprint),
+            HostKeys::Pinned(_) => Verdict::mismatch(fingerprint, self.on_mismatch),
             HostKeys::FirstUse => self.check_first_use(&key, fingerprint).await,
         }
     }
@@ -87,7 +49,9 @@ impl KeyCheck {
         };
         match self.store.host_keys(self.host).await {
             Ok(keys) if is_among(key, &keys) => return Verdict::Known(fingerprint),
-            Ok(keys) if !keys.is_empty() => return self.mismatch(fingerprint),
+            Ok(keys) if !keys.is_empty() => {
+                return Verdict::mismatch(fingerprint, self.on_mismatch);
+            }
             Ok(_) => {}
             Err(_) => return Verdict::Unknown(fingerprint),
         }
@@ -98,21 +62,8 @@ impl KeyCheck {
             .await
         {
             Ok(keys) if is_among(key, &keys) => Verdict::Pinned(fingerprint),
-            Ok(_) => self.mismatch(fingerprint),
+            Ok(_) => Verdict::mismatch(fingerprint, self.on_mismatch),
             Err(_) => Verdict::Unknown(fingerprint),
-        }
-    }
-
-    fn mismatch(&self, fingerprint: String) -> Verdict {
-        let (allowed, logged) = match self.on_mismatch {
-            OnMismatch::Block => (false, true),
-            OnMismatch::LogAndAllow => (true, true),
-            OnMismatch::Allow => (true, false),
-        };
-        Verdict::Mismatch {
-            fingerprint,
-            allowed,
-            logged,
         }
     }
 }

@@ -24,7 +24,6 @@ use crate::admission::Place;
 use crate::connection::Connection;
 use crate::node::Node;
 use crate::notice;
-use crate::origin::origin;
 use crate::shield::shielded;
 use crate::wire::{Pace, Wire};
 
@@ -35,17 +34,9 @@ const FAREWELL_BEHIND_OUTPUT: Duration = Duration::from_millis(500);
 /// Who took nothing for this long does not read.
 const READING: Duration = Duration::from_millis(100);
 
-/// Serves one client that has just been accepted, to the place it was given there. Without one it is a load balancer:
-/// it says first whom it speaks for.
-pub async fn serve(node: Arc<Node>, mut tcp: TcpStream, peer: SocketAddr, place: Option<Place>) {
+/// Serves one client that has just been accepted, to the place it was given there.
+pub async fn serve(node: Arc<Node>, tcp: TcpStream, peer: SocketAddr, place: Place) {
     let cut = node.cut.child_token();
-    let (peer, place) = match place {
-        Some(place) => (peer, place),
-        None => match client_of_balancer(&node, &mut tcp, peer).await {
-            Some(client) => client,
-            None => return,
-        },
-    };
     let wire = match Wire::new(tcp, cut.clone()) {
         Ok(wire) => wire,
         Err(error) => return tracing::debug!(%peer, %error, "client left before it was served"),
@@ -55,20 +46,6 @@ pub async fn serve(node: Arc<Node>, mut tcp: TcpStream, peer: SocketAddr, place:
     let front = Front::new(node.clone(), peer, shared.clone());
     let config = node.ssh.clone();
     attend(&node, config, wire, pace, shared, front, Some(place)).await;
-}
-
-async fn client_of_balancer(
-    node: &Node,
-    tcp: &mut TcpStream,
-    balancer: SocketAddr,
-) -> Option<(SocketAddr, Place)> {
-    match origin(tcp, balancer).await {
-        Ok(client) => Some((client, node.admit_unauthenticated(client)?)),
-        Err(error) => {
-            tracing::warn!(peer = %balancer, %error, "a load balancer's connection is not served");
-            None
-        }
-    }
 }
 
 /// Attends to one client from its first byte to the end of its tape. `place` is what it holds until

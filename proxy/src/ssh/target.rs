@@ -13,10 +13,11 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 
 use super::forward::{Expected, Opened, Service, TargetOpen};
-use super::host_keys::{KeyCheck, Verdict};
+use super::host_keys::KeyCheck;
 use super::inbox::{Inbox, Item, Stream};
 use super::inboxes::Inboxes;
 use super::{LegError, algorithms};
+use crate::enter::Verdict;
 use crate::shield::fault;
 
 /// Channels that the target opened and nobody has looked at yet.

@@ -1,6 +1,7 @@
 use sallyport_domain::event::Event;
 
 use super::*;
+use crate::{DesktopBegun, DesktopChannel};
 
 fn round_trip(record: Record<'_>, expected: Entry) {
     let at = Duration::from_micros(1_234_567);
@@ -179,12 +180,60 @@ fn every_record_comes_back() {
             },
         ),
         (Record::Gap { bytes: 11 }, Entry::Gap { bytes: 11 }),
+        (
+            Record::FromTarget { pdus: data },
+            Entry::FromTarget {
+                pdus: data.to_vec(),
+            },
+        ),
+        (
+            Record::FromClient { pdus: b"" },
+            Entry::FromClient { pdus: vec![] },
+        ),
+        (
+            Record::Covered { shown: true },
+            Entry::Covered { shown: true },
+        ),
+        (
+            Record::Covered { shown: false },
+            Entry::Covered { shown: false },
+        ),
     ];
     for (record, entry) in pairs {
         round_trip(record, entry);
     }
     let event = Event::Unlocked { by: "carol".into() };
     round_trip(Record::Marker(&event), Entry::Marker(event.clone()));
+    let begun = DesktopBegun {
+        io_channel: 1003,
+        user: 1007,
+        message_channel: Some(1006),
+        channels: vec![DesktopChannel {
+            name: "drdynvc".into(),
+            id: 1004,
+        }],
+    };
+    round_trip(
+        Record::DesktopBegun(&begun),
+        Entry::DesktopBegun(begun.clone()),
+    );
+}
+
+#[test]
+fn what_a_later_version_adds_to_a_desktop_is_passed_over() {
+    let json = br#"{"io_channel":1003,"user":1007,"colour":"blue"}"#;
+    let begun = DesktopBegun {
+        io_channel: 1003,
+        user: 1007,
+        ..DesktopBegun::default()
+    };
+    let read = entry(u32::MAX, 16, json);
+    assert_eq!(read, Some(Entry::DesktopBegun(begun)));
+    assert_eq!(
+        entry(u32::MAX, 19, &[1, 2]),
+        None,
+        "a longer cover is a later version's"
+    );
 }
 
 #[test]

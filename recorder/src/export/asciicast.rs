@@ -94,6 +94,10 @@ impl Cast<'_> {
             | Entry::ChannelClosed { .. }
             | Entry::Bulk { .. }
             | Entry::BulkDigest { .. }
+            | Entry::DesktopBegun(_)
+            | Entry::FromTarget { .. }
+            | Entry::FromClient { .. }
+            | Entry::Covered { .. }
             | Entry::Unknown { .. } => Ok(()),
         }
     }

@@ -175,6 +175,10 @@ impl Replay {
             | Entry::ChannelClosed { .. }
             | Entry::Bulk { .. }
             | Entry::BulkDigest { .. }
+            | Entry::DesktopBegun(_)
+            | Entry::FromTarget { .. }
+            | Entry::FromClient { .. }
+            | Entry::Covered { .. }
             | Entry::Unknown { .. } => None,
         }
     }

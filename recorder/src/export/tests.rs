@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::fixture::{ms, tape};
-use crate::{Record, Stream};
+use crate::{DesktopBegun, Record, Stream};
 
 fn sample(dir: &Path) -> PathBuf {
     let out = |data| Record::Output {
@@ -18,6 +18,11 @@ fn sample(dir: &Path) -> PathBuf {
         dir,
         &[
             (0, Record::Marker(&locked)),
+            // A desktop's records are nothing for a text.
+            (1, Record::DesktopBegun(&DesktopBegun::default())),
+            (2, Record::FromTarget { pdus: b"\x00\x02" }),
+            (3, Record::FromClient { pdus: b"\x00\x02" }),
+            (4, Record::Covered { shown: true }),
             (
                 5,
                 Record::ChannelOpened {

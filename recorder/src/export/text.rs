@@ -126,7 +126,11 @@ impl Log<'_> {
                 self.line(Some(channel), '*', "closed")
             }
             Entry::Marker(event) => self.line(None, '*', &event.message()),
-            Entry::Bulk { .. } => Ok(()),
+            Entry::Bulk { .. }
+            | Entry::DesktopBegun(_)
+            | Entry::FromTarget { .. }
+            | Entry::FromClient { .. }
+            | Entry::Covered { .. } => Ok(()),
             Entry::BulkDigest {
                 channel,
                 stream,

@@ -117,6 +117,10 @@ impl Rebuild {
             | Entry::Bulk { .. }
             | Entry::BulkDigest { .. }
             | Entry::Gap { .. }
+            | Entry::DesktopBegun(_)
+            | Entry::FromTarget { .. }
+            | Entry::FromClient { .. }
+            | Entry::Covered { .. }
             | Entry::Unknown { .. } => return,
         }
         self.waiting.push_back(entry);
@@ -168,6 +172,10 @@ impl Rebuild {
             | Entry::Bulk { .. }
             | Entry::BulkDigest { .. }
             | Entry::Gap { .. }
+            | Entry::DesktopBegun(_)
+            | Entry::FromTarget { .. }
+            | Entry::FromClient { .. }
+            | Entry::Covered { .. }
             | Entry::Unknown { .. } => {}
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sallyport_domain::declared::{
-    AccessPolicy, Account, Application, Declaration, NounKind, SecretSource, TextSource, User,
+    AccessPolicy, Account, Application, Declaration, Host, NounKind, SecretSource, TextSource, User,
 };
 use sallyport_domain::scope::ScopePath;
 use serde::Serialize;
@@ -73,9 +73,7 @@ pub(super) fn items(declaration: &Declaration) -> Result<Vec<Item>, ApplyError> 
         items.push(application_item(application)?);
     }
     for host in &declaration.hosts {
-        let mut item = Item::new(NounKind::Host, &host.name, Some(&host.scope), host)?;
-        item.alias = Some(host.friendly_name.to_lowercase()).filter(|alias| !alias.is_empty());
-        items.push(item);
+        items.push(host_item(host)?);
     }
     for account in &declaration.accounts {
         items.push(account_item(account)?);
@@ -171,6 +169,18 @@ fn application_item(application: &Application) -> Result<Item, ApplyError> {
     let mut item = Item::new(kind, name, Some(&application.scope), application)?;
     if let Some(key) = secret(kind, name, "api_key", application.api_key.as_ref())? {
         item.proof = Proof::ApiKey(key);
+    }
+    Ok(item)
+}
+
+fn host_item(host: &Host) -> Result<Item, ApplyError> {
+    let kind = NounKind::Host;
+    let mut item = Item::new(kind, &host.name, Some(&host.scope), host)?;
+    item.alias = Some(host.friendly_name.to_lowercase()).filter(|alias| !alias.is_empty());
+    if let Some(rdp) = &host.rdp {
+        rdp.trust().map_err(|problem| {
+            ApplyError::bad_value(kind, &host.name, "rdp.certificate", problem)
+        })?;
     }
     Ok(item)
 }

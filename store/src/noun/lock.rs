@@ -6,6 +6,7 @@ use sallyport_domain::id::NounId;
 use serde_json::json;
 
 use super::find;
+use super::proof::shut_out;
 use crate::audit::{self, AuditObject, Deed};
 use crate::error::StoreError;
 use crate::hint::Hint;
@@ -14,8 +15,8 @@ use crate::sql::{Columns, Lock, lock, micros};
 use crate::who::Author;
 
 impl Store {
-    /// Locks or unlocks a user. A locked one cannot log in, and is logged out of the control plane;
-    /// whoever holds live sessions of hers hears [`Hint::Policy`].
+    /// Locks or unlocks a user. A locked one cannot log in, is logged out of the control plane, and
+    /// loses her connection passwords; whoever holds live sessions of hers hears [`Hint::Policy`].
     ///
     /// # Errors
     /// [`StoreError::NotFound`], also for a user outside the author's reach.
@@ -45,10 +46,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         if locked {
-            sqlx::query("DELETE FROM token WHERE noun_id = $1")
-                .bind(id.as_str())
-                .execute(&mut *tx)
-                .await?;
+            shut_out(&mut tx, found.id).await?;
         }
         let deed = Deed {
             action: if locked {

@@ -78,7 +78,7 @@ pub(super) async fn store(
                 (SecretField::PrivateKey, private_key),
             ] {
                 if let Some(value) = value
-                    && secret::put(tx, store, id, field, value, now).await?
+                    && secret::put(tx, store, id, field.as_str(), value, now).await?
                 {
                     changed.push(field.as_str());
                 }
@@ -88,7 +88,8 @@ pub(super) async fn store(
     Ok(changed)
 }
 
-/// Stores a password's hash. Whoever is logged in with the old one is logged out.
+/// Stores a password's hash. Whoever is logged in with the old one is logged out, and what else the old one
+/// gave is void: connection passwords, and the NT hash.
 pub(crate) async fn set_password(
     tx: &mut Tx,
     id: NounId,
@@ -106,10 +107,25 @@ pub(crate) async fn set_password(
     .bind(micros(now))
     .execute(&mut **tx)
     .await?;
-    sqlx::query("DELETE FROM token WHERE noun_id = $1")
+    sqlx::query("DELETE FROM secret WHERE owner_id = $1 AND field = $2")
         .bind(id.to_string())
+        .bind(secret::NT_HASH)
         .execute(&mut **tx)
         .await?;
+    shut_out(tx, id).await
+}
+
+/// Voids everything that was given to somebody to get in with: tokens and connection passwords.
+pub(crate) async fn shut_out(tx: &mut Tx, id: NounId) -> Result<(), StoreError> {
+    for sql in [
+        "DELETE FROM token WHERE noun_id = $1",
+        "DELETE FROM connection_password WHERE user_id = $1",
+    ] {
+        sqlx::query(sql)
+            .bind(id.to_string())
+            .execute(&mut **tx)
+            .await?;
+    }
     Ok(())
 }
 

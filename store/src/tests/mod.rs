@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod commands;
+mod connection_passwords;
 mod data;
 mod harness;
 mod latency;

@@ -150,6 +150,10 @@ async fn mistakes_are_named_and_nothing_is_kept(bench: Bench) {
             "user `d`: ssh_keys: is not an SSH public key: write `ssh-ed25519 AAAA… comment`",
         ),
         (
+            json!({ "hosts": [{ "name": "w", "address": "h", "rdp": { "certificate": "any" } }] }),
+            "host `w`: rdp.certificate: `any` is not allowed here: write `first-use`, `ca`, or the SHA-256 of the certificate's public key in 64 hexadecimal digits",
+        ),
+        (
             json!({ "applications": [{ "name": "r2", "api_key": { "value": ROBOT_KEY } }] }),
             "application `r2`: api_key: is already the key of application deploy-robot; each needs its own",
         ),

@@ -3,10 +3,11 @@ use std::sync::Arc;
 use sallyport_domain::declared::{AccessPolicy, Declaration, NounKind, Protocol};
 use sallyport_domain::id::{NounId, SessionId};
 use sallyport_domain::policy::{Decision, Request, evaluate};
+use sallyport_domain::role::Role;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::data::{
-    DEPLOY_PASSWORD, ROOT_KEY, apply_example, at, declaration, permit, requested, session,
+    DEPLOY_PASSWORD, ROOT_KEY, apply_example, at, declaration, permit, requested, session, viewer,
 };
 use super::harness::{Bench, on_both};
 use crate::sql::new_id;
@@ -18,6 +19,7 @@ on_both! {
     secrets_open_with_a_permit_and_leave_a_trace,
     swapped_rows_do_not_open,
     of_many_first_uses_one_pins,
+    pins_of_ssh_and_rdp_do_not_mix,
     rules_in_memory_are_those_of_the_database,
 }
 
@@ -161,6 +163,10 @@ async fn secrets_open_with_a_permit_and_leave_a_trace(bench: Bench) {
             (field, 1, secret)
         );
     }
+    // Where only a password will do, a key is as good as nothing.
+    let key_only = permit(store, "root-shell").await;
+    let none = store.open_password(&key_only, new.id, at(5)).await;
+    assert!(matches!(none.map(|_| ()), Err(StoreError::NoSecret { .. })));
     let page = store
         .session_events(
             new.id,
@@ -368,6 +374,58 @@ async fn of_many_first_uses_one_pins(bench: Bench) {
     assert!(
         matches!(refused, StoreError::Constraint { .. }),
         "{refused:?}"
+    );
+}
+
+async fn pins_of_ssh_and_rdp_do_not_mix(bench: Bench) {
+    let store = &bench.store;
+    apply_example(store).await;
+    let snapshot = store.policy_snapshot("alice", "web-01").await.unwrap();
+    let host = snapshot.host.unwrap().0;
+    let digest = "0123456789abcdef".repeat(4);
+    let uses = (0..8).map(|number| {
+        let (store, key) = (store.clone(), digest.replacen('0', &number.to_string(), 1));
+        tokio::spawn(async move { store.pin_rdp_key(host, &key, at(1)).await.unwrap() })
+    });
+    let pinned: Vec<_> = futures::future::join_all(uses).await;
+    let pinned: Vec<Vec<String>> = pinned.into_iter().map(Result::unwrap).collect();
+    let one = pinned[0].clone();
+    assert!(
+        pinned.iter().all(|keys| keys.len() == 1 && *keys == one),
+        "{pinned:?}"
+    );
+    assert!(store.host_keys(host).await.unwrap().is_empty());
+    let ssh = store.pin_host_key(host, "ssh-ed25519 KEY", at(2)).await;
+    assert_eq!(ssh.unwrap(), ["ssh-ed25519 KEY"]);
+    assert_eq!(store.rdp_pins(host).await.unwrap(), one);
+
+    let bob = viewer(store, "bob", Role::Admin, "acme_2").await;
+    let elsewhere = Author {
+        reach: bob.scope,
+        ..Author::system()
+    };
+    let refused = store.unpin_rdp_keys(&elsewhere, "web-01", at(3)).await;
+    assert!(matches!(refused, Err(StoreError::NotFound { .. })));
+    let system = Author::system();
+    store
+        .unpin_rdp_keys(&system, "WEB-01", at(3))
+        .await
+        .unwrap();
+    assert!(store.rdp_pins(host).await.unwrap().is_empty());
+    assert_eq!(store.host_keys(host).await.unwrap().len(), 1);
+    let trail = store
+        .list_audit(
+            &viewer(store, "bob", Role::Admin, "").await,
+            &Default::default(),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            trail.items[0].action.as_str(),
+            &trail.items[0].before["rdp_keys"]
+        ),
+        ("host.rdp_unpinned", &serde_json::json!(one))
     );
 }
 

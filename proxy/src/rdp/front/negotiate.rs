@@ -1,0 +1,94 @@
+//! The first PDUs, before TLS: what the client is able to, and what is chosen of it (MS-RDPBCGR 2.2.1.1, 2.2.1.2).
+
+use ironrdp_core::{decode, encode_vec};
+use ironrdp_pdu::nego::{
+    ConnectionConfirm, ConnectionRequest, FailureCode, ResponseFlags, SecurityProtocol,
+};
+use ironrdp_pdu::x224::X224;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::rdp::leg::{Leg, LegError};
+
+/// The longest Connection Request: header, cookie or routing token, negotiation and correlation.
+const LONGEST: usize = 512;
+
+/// How a client may prove who its user is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Security {
+    /// CredSSP with NTLM inside TLS, before anything else.
+    Nla,
+    /// TLS; the password comes in Client Info.
+    Tls,
+}
+
+impl Security {
+    fn protocol(self) -> SecurityProtocol {
+        match self {
+            // Never HYBRID_EX: xfreerdp 2 stumbles over it.
+            Self::Nla => SecurityProtocol::HYBRID,
+            Self::Tls => SecurityProtocol::SSL,
+        }
+    }
+}
+
+/// What was agreed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chosen {
+    /// How the user proves who she is.
+    pub security: Security,
+    /// What the client had offered; it wants to read it again later.
+    pub offered: SecurityProtocol,
+}
+
+/// Reads the Connection Request and answers it. `accepted` are the ways to log in, the preferred one first.
+///
+/// # Errors
+/// If what comes is no Connection Request, or offers nothing that is accepted (which the client was told).
+pub async fn negotiate<S: AsyncRead + AsyncWrite + Unpin>(
+    leg: &mut Leg<S>,
+    accepted: &[Security],
+) -> Result<Chosen, LegError> {
+    const STEP: &str = "before it asked for a connection";
+    let frame = leg.frame(STEP).await?;
+    if frame.len() > LONGEST {
+        return Err(LegError::unexpected("Connection Request", "it is too long"));
+    }
+    let X224(request): X224<ConnectionRequest> =
+        decode(&frame).map_err(LegError::undecodable("Connection Request"))?;
+    let offered = request.protocol;
+    // Nothing may follow before the answer: what does would be read as if it had come inside TLS.
+    if !leg.buffer.is_empty() {
+        return Err(LegError::unexpected("Connection Request", "more follows"));
+    }
+    let chosen = accepted
+        .iter()
+        .copied()
+        .find(|security| offered.contains(security.protocol()));
+    let confirm = match chosen {
+        Some(security) => ConnectionConfirm::Response {
+            flags: ResponseFlags::EXTENDED_CLIENT_DATA_SUPPORTED,
+            protocol: security.protocol(),
+        },
+        None => ConnectionConfirm::Failure {
+            code: wanted(accepted),
+        },
+    };
+    let confirm =
+        encode_vec(&X224(confirm)).map_err(LegError::unencodable("Connection Confirm"))?;
+    leg.send(&confirm).await?;
+    match chosen {
+        Some(security) => Ok(Chosen { security, offered }),
+        None => Err(LegError::unexpected(
+            "Connection Request",
+            format!("it offers {offered}, which is not accepted"),
+        )),
+    }
+}
+
+/// What a client is told that offers nothing that would do.
+fn wanted(accepted: &[Security]) -> FailureCode {
+    match accepted.contains(&Security::Tls) {
+        true => FailureCode::SSL_REQUIRED_BY_SERVER,
+        false => FailureCode::HYBRID_REQUIRED_BY_SERVER,
+    }
+}

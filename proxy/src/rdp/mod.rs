@@ -1,0 +1,45 @@
+//! RDP: both handshakes are ours, everything in between is relayed.
+//!
+//! The client's leg ([`front`]) ends in the gateway, TLS, NLA and all; the target's leg ([`back`]) is made anew, with the
+//! stored credential. From the target's first offer of a desktop on, whole PDUs pass in both directions ([`relay`]): gate,
+//! tape, ids exchanged in place. Nothing is encoded anew, so what the target draws is what the user sees.
+
+mod approach;
+mod back;
+mod credssp;
+mod front;
+mod goodbye;
+mod ids;
+mod leg;
+mod person;
+mod pin;
+mod relay;
+mod serve;
+mod tls;
+
+pub use front::Security;
+pub use serve::serve;
+pub use tls::{CertificateError, PublicKey};
+
+use crate::config::RdpConfig;
+
+impl RdpConfig {
+    /// The way in with this certificate and its key, both in PEM.
+    ///
+    /// # Errors
+    /// If they are none, or do not go together.
+    pub fn new(
+        listen: std::net::SocketAddr,
+        security: Vec<Security>,
+        certificate: &str,
+        private_key: &str,
+    ) -> Result<Self, CertificateError> {
+        let (tls, public_key) = tls::of_gateway(certificate, private_key)?;
+        Ok(Self {
+            listen,
+            security,
+            tls,
+            public_key,
+        })
+    }
+}

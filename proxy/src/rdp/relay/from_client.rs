@@ -1,0 +1,215 @@
+//! From the client to the target.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use sallyport_dissect::rdp::frame::Kind;
+use sallyport_dissect::rdp::share::{self as pdu, DataKind, ShareKind, SharePdu};
+use sallyport_dissect::rdp::{Malformed, capabilities, frame, input, mcs};
+use sallyport_recorder::Record;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
+
+use super::Stop;
+use super::channels;
+use super::share::Share;
+use crate::connection::Connection;
+use crate::rdp::ids::{Place, Translation};
+use crate::rdp::leg;
+
+/// One direction.
+pub struct FromClient<'a, R, W> {
+    /// What both directions share with the rest.
+    pub connection: &'a Arc<Connection>,
+    /// The desktop.
+    pub share: &'a Share,
+    /// What the gateway itself has to say to the target.
+    pub orders: mpsc::Receiver<Vec<u8>>,
+    /// Into the target's ids.
+    pub ids: Translation,
+    /// The names of the static channels.
+    pub channels: &'a [String],
+    /// The client.
+    pub from: R,
+    /// The target.
+    pub to: W,
+    /// Read and not yet taken.
+    pub buffer: BytesMut,
+}
+
+/// What becomes of a PDU.
+enum Fate {
+    /// It goes on; and on the tape stands this, or nothing.
+    Forward(Option<Vec<u8>>),
+    /// It ends here.
+    Drop,
+}
+
+impl<R, W> FromClient<'_, R, W>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    /// Until something ends it.
+    pub async fn run(&mut self) -> Stop {
+        match self.pump().await {
+            Ok(never) => match never {},
+            Err(stop) => stop,
+        }
+    }
+
+    async fn pump(&mut self) -> Result<std::convert::Infallible, Stop> {
+        self.pass().await?;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.connection.ending() => return Err(Stop::Asked),
+                Some(order) = self.orders.recv() => self.write(&order).await?,
+                filled = leg::fill(&mut self.from, &mut self.buffer) => match filled {
+                    Ok(true) => self.pass().await?,
+                    Ok(false) | Err(_) => return Err(Stop::Lost),
+                },
+            }
+        }
+    }
+
+    /// Passes on what is whole in the buffer.
+    async fn pass(&mut self) -> Result<(), Stop> {
+        let connection = self.connection.clone();
+        let mut out = Vec::new();
+        let mut taped = Vec::new();
+        let inside = connection.gate.enter();
+        while let Some(found) = frame::next(&self.buffer).map_err(broken)? {
+            if found.len > self.buffer.len() {
+                break;
+            }
+            let mut one = self.buffer.split_to(found.len);
+            connection.count_in(one.len());
+            let fate = match found.kind {
+                Kind::FastPath => self.fast_path(&mut one, inside.is_none())?,
+                Kind::Tpkt => self.tpkt(&mut one, inside.is_none())?,
+            };
+            if let Fate::Forward(record) = fate {
+                taped.extend(record.unwrap_or_default());
+                out.extend_from_slice(&one);
+            }
+        }
+        if out.is_empty() {
+            return Ok(());
+        }
+        if !taped.is_empty() {
+            let record = Record::FromClient { pdus: &taped };
+            connection.tape.write(&[record], out.len())?;
+        }
+        self.write(&out).await
+    }
+
+    fn fast_path(&self, frame: &mut [u8], locked: bool) -> Result<Fate, Stop> {
+        let events = input::events(frame).map_err(broken)?;
+        if locked {
+            return Ok(Fate::Drop);
+        }
+        for (event, _) in &events {
+            match event {
+                input::Event::Key(key) => {
+                    self.connection.touch();
+                    self.share.key(*key);
+                }
+                input::Event::Character | input::Event::Mouse => self.connection.touch(),
+                input::Event::Sync | input::Event::Timing => {}
+            }
+        }
+        let mut record = frame.to_vec();
+        input::mask(&mut record, &events);
+        Ok(Fate::Forward(Some(record)))
+    }
+
+    fn tpkt(&self, frame: &mut BytesMut, locked: bool) -> Result<Fate, Stop> {
+        let data = match mcs::parse(frame).map_err(broken)? {
+            mcs::DomainPdu::Data(data) => data,
+            mcs::DomainPdu::Ultimatum => return Err(Stop::Left),
+            mcs::DomainPdu::Other(_) => return Ok(Fate::Drop),
+        };
+        match self.ids.of(data.channel) {
+            Place::Nowhere => Ok(Fate::Drop),
+            Place::Static(number, there) => {
+                mcs::set_ids(frame, self.ids.user(), there);
+                let name = self.channels.get(number);
+                let picture = name.is_some_and(|name| channels::is_picture(name));
+                Ok(Fate::Forward(picture.then(|| frame.to_vec())))
+            }
+            Place::Io(there) => self.share_pdu(frame, data.data, there, locked),
+        }
+    }
+
+    fn share_pdu(
+        &self,
+        frame: &mut BytesMut,
+        place: std::ops::Range<usize>,
+        there: u16,
+        locked: bool,
+    ) -> Result<Fate, Stop> {
+        let Some(first) = only(&frame[place.clone()])? else {
+            return Ok(Fate::Drop);
+        };
+        let user = self.ids.user();
+        match first.kind {
+            ShareKind::ConfirmActive => {
+                let body = pdu::control_body(&frame[place]);
+                let rewritten = capabilities::confirm_active(body).map_err(broken)?;
+                self.share
+                    .confirmed(capabilities::confirmed_depth(body).unwrap_or_default());
+                let pdu = pdu::control(ShareKind::ConfirmActive, user, &rewritten);
+                let mut whole = Vec::new();
+                mcs::frame(mcs::Sender::Client, user, there, &pdu, &mut whole);
+                *frame = BytesMut::from(whole.as_slice());
+                return Ok(Fate::Forward(Some(whole)));
+            }
+            ShareKind::Data(DataKind::Input, _) if locked => return Ok(Fate::Drop),
+            ShareKind::Data(DataKind::Input, _) => self.connection.touch(),
+            // A window put away is still recorded.
+            ShareKind::Data(DataKind::SuppressOutput, _)
+                if !pdu::allows_output(&frame[place.clone()]) =>
+            {
+                return Ok(Fate::Drop);
+            }
+            // What the client kept from other sessions, the recorder has not seen.
+            ShareKind::Data(DataKind::BitmapCachePersistentList, _) => return Ok(Fate::Drop),
+            ShareKind::Data(..) => {}
+            ShareKind::DemandActive
+            | ShareKind::DeactivateAll
+            | ShareKind::Redirection
+            | ShareKind::Flow
+            | ShareKind::Other(_) => return Ok(Fate::Drop),
+        }
+        mcs::set_ids(frame, user, there);
+        pdu::set_source(&mut frame[place.clone()], user);
+        let mut record = frame.to_vec();
+        if let ShareKind::Data(DataKind::Input, _) = first.kind {
+            input::mask_slow(&mut record[place]);
+        }
+        Ok(Fate::Forward(Some(record)))
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        let written = self.to.write_all(bytes).await;
+        match written.and(self.to.flush().await) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(Stop::Blocked),
+        }
+    }
+}
+
+/// Clients send one at a time; behind another, one could pass unseen.
+fn only(data: &[u8]) -> Result<Option<SharePdu>, Stop> {
+    let mut found = pdu::parse(data);
+    let first = found.next().transpose().map_err(broken)?;
+    match found.next() {
+        None => Ok(first),
+        Some(_) => Err(broken(Malformed("several share PDUs of a client at once"))),
+    }
+}
+
+fn broken(error: Malformed) -> Stop {
+    Stop::Broken(error.into())
+}

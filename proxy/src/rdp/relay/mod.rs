@@ -1,0 +1,155 @@
+//! A client and its target, joined: two pumps in one task, each with a direction of its own.
+//!
+//! What arrives goes to the tape before it goes on (law 1). A pump reads no more while the other side does not take what it
+//! has; nothing is queued but what is said here.
+
+pub mod channels;
+mod from_client;
+mod from_target;
+mod orders;
+mod share;
+
+use std::sync::Arc;
+
+use sallyport_domain::session::DisconnectCause;
+use sallyport_recorder::Record;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+
+use super::back::Back;
+use super::front::Asked;
+use super::ids::{Translation, begun};
+use super::leg::{Leg, LegError};
+use crate::connection::Connection;
+use crate::recording::RecordingLost;
+use from_client::FromClient;
+use from_target::FromTarget;
+use orders::Orders;
+use share::Share;
+
+/// Why a pump stopped.
+#[derive(Debug)]
+pub enum Stop {
+    /// Its peer said goodbye.
+    Left,
+    /// Its peer is gone without a word.
+    Lost,
+    /// The other side does not take anything any more.
+    Blocked,
+    /// What a peer sent is not RDP.
+    Broken(LegError),
+    /// What passes can no longer be recorded.
+    Unrecorded(RecordingLost),
+    /// The connection was asked to end.
+    Asked,
+}
+
+impl From<RecordingLost> for Stop {
+    fn from(lost: RecordingLost) -> Self {
+        Self::Unrecorded(lost)
+    }
+}
+
+impl From<LegError> for Stop {
+    fn from(error: LegError) -> Self {
+        match error {
+            LegError::Io(_) | LegError::Closed(_) => Self::Lost,
+            error @ (LegError::Malformed(_) | LegError::Unexpected { .. }) => Self::Broken(error),
+        }
+    }
+}
+
+/// How it ended, and what is left to say goodbye to the client with.
+pub struct Over<W> {
+    /// Why.
+    pub cause: DisconnectCause,
+    /// To the client; at the end of a PDU, unless the client does not read.
+    pub client: W,
+    /// The desktop as it was.
+    pub share: Arc<Share>,
+}
+
+/// Relays until one side is gone or the connection is asked to end. Says goodbye to the target, not to the client.
+pub async fn relay<S>(
+    connection: &Arc<Connection>,
+    client: Leg<S>,
+    asked: &Asked,
+    back: Back,
+) -> Over<tokio::io::WriteHalf<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (front_ids, back_ids) = (asked.ids.clone(), back.ids.clone());
+    let share = Arc::new(Share::default());
+    let (orders, ordered) = Orders::new();
+    let (client_in, client_out) = tokio::io::split(client.stream);
+    let (target_in, mut target_out) = tokio::io::split(back.leg.stream);
+    let mut from_target = FromTarget {
+        connection,
+        share: &share,
+        orders: orders.clone(),
+        ids: Translation::new(back_ids.clone(), front_ids.clone()),
+        channels: &asked.channels,
+        from: target_in,
+        to: client_out,
+        buffer: back.leg.buffer,
+        held: Vec::new(),
+    };
+    let mut from_client = FromClient {
+        connection,
+        share: &share,
+        orders: ordered,
+        ids: Translation::new(front_ids, back_ids.clone()),
+        channels: &asked.channels,
+        from: client_in,
+        to: &mut target_out,
+        buffer: client.buffer,
+    };
+    let begun = begun(&back_ids, &asked.channels);
+    let stopped = match connection.tape.write(&[Record::DesktopBegun(&begun)], 0) {
+        Err(lost) => (Side::Target, lost.into()),
+        Ok(()) => tokio::select! {
+            stop = from_target.run() => (Side::Target, stop),
+            stop = from_client.run() => (Side::Client, stop),
+        },
+    };
+    let client = from_target.to;
+    let cause = cause(connection, stopped).await;
+    let goodbye =
+        sallyport_dissect::rdp::mcs::ultimatum(sallyport_dissect::rdp::mcs::Sender::Client);
+    let _ = target_out.write_all(&goodbye).await;
+    let _ = target_out.shutdown().await;
+    Over {
+        cause,
+        client,
+        share,
+    }
+}
+
+/// From whom a pump took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Client,
+    Target,
+}
+
+async fn cause(connection: &Connection, (side, stop): (Side, Stop)) -> DisconnectCause {
+    match (stop, side) {
+        (Stop::Asked, _) => DisconnectCause::Cut(connection.cut_requested().await),
+        (Stop::Unrecorded(lost), _) => {
+            connection.recording_lost(lost).await;
+            DisconnectCause::Cut(connection.cut_requested().await)
+        }
+        (Stop::Left, Side::Client) => DisconnectCause::Client,
+        (Stop::Lost, Side::Client) | (Stop::Blocked, Side::Target) => DisconnectCause::ClientLost,
+        (Stop::Left | Stop::Lost, Side::Target) | (Stop::Blocked, Side::Client) => {
+            DisconnectCause::Target
+        }
+        (Stop::Broken(error), side) => {
+            tracing::warn!(connection = %connection.id, ?side, %error, "a peer does not speak RDP");
+            match side {
+                Side::Client => DisconnectCause::ClientLost,
+                Side::Target => DisconnectCause::Target,
+            }
+        }
+    }
+}

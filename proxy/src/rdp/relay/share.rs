@@ -1,0 +1,67 @@
+//! The desktop that runs now, as both pumps know it.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sallyport_dissect::rdp::capabilities::Desktop;
+use sallyport_dissect::rdp::input::Key;
+
+/// What both pumps and the goodbye need.
+#[derive(Debug, Default)]
+pub struct Share(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    desktop: Option<Desktop>,
+    /// The target's own id in the share.
+    server: u16,
+    /// Bits a pixel that the client confirmed.
+    depth: u16,
+    /// Keys that the user holds down.
+    held: HashSet<(u8, bool)>,
+}
+
+impl Share {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The target offers a desktop.
+    pub fn begins(&self, desktop: Desktop, server: u16) {
+        let mut state = self.state();
+        state.desktop = Some(desktop);
+        state.server = server;
+    }
+
+    /// The client takes it, in that depth.
+    pub fn confirmed(&self, depth: u16) {
+        self.state().depth = depth;
+    }
+
+    /// The desktop, and the target's id in it; `None` before there was one.
+    pub fn desktop(&self) -> Option<(Desktop, u16)> {
+        let state = self.state();
+        state.desktop.map(|desktop| (desktop, state.server))
+    }
+
+    /// A key goes down or up.
+    pub fn key(&self, key: Key) {
+        let mut state = self.state();
+        let place = (key.code, key.extended);
+        match key.down {
+            true => state.held.insert(place),
+            false => state.held.remove(&place),
+        };
+    }
+
+    /// The keys that are down, which are not counted any more.
+    pub fn take_held(&self) -> Vec<Key> {
+        let held = std::mem::take(&mut self.state().held);
+        let down = |(code, extended)| Key {
+            code,
+            extended,
+            down: true,
+        };
+        held.into_iter().map(down).collect()
+    }
+}
