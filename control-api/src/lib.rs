@@ -16,6 +16,7 @@ mod list;
 mod login;
 mod metrics;
 mod nouns;
+mod nt_hash;
 mod openapi;
 mod people;
 mod problem;

@@ -158,7 +158,7 @@ pub async fn me(Newcomer(caller): Newcomer) -> Json<Me> {
 
 /// Checks a password, with the limiter before and the access log behind. An unknown user, a wrong password and
 /// an over-long one get the same answer; the store sees to it that they take the same time.
-async fn check(
+pub async fn check(
     api: &Api,
     source: IpAddr,
     method: &str,

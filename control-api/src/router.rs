@@ -16,7 +16,7 @@ use crate::problem::Problem;
 use crate::sessions::orders::{End, Extend, Lock, Message, Order, Terminate, Unlock};
 use crate::sessions::{control, log, request, show, watch};
 use crate::state::Api;
-use crate::{apply, health, login, openapi, people, recordings, ssh_ca, trail};
+use crate::{apply, health, login, nt_hash, openapi, people, recordings, ssh_ca, trail};
 
 /// All of it.
 pub fn router(api: Api) -> Router {
@@ -36,6 +36,10 @@ pub fn router(api: Api) -> Router {
         .merge(collection::<Activity>("{name}"))
         .merge(collection::<ConnectionProfile>("{name}"))
         .merge(collection::<AccessPolicy>("{name}"))
+        .route(
+            "/users/me/nt-hash",
+            post(nt_hash::keep).delete(nt_hash::forget),
+        )
         .route("/users/{name}/lock", post(people::lock))
         .route("/users/{name}/unlock", post(people::unlock))
         .route("/users/{name}/barred-hosts/{host}", delete(people::unbar))

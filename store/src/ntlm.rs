@@ -7,17 +7,24 @@
 use chrono::{DateTime, Utc};
 use md4::{Digest, Md4};
 use sallyport_domain::declared::NounKind;
+use sallyport_domain::id::NounId;
+use sallyport_domain::scope::ScopePath;
+use serde_json::{Value, json};
+use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use crate::audit::{self, AuditObject, Deed};
 use crate::error::StoreError;
+use crate::kept::Tx;
 use crate::open::Store;
 use crate::password::LONGEST;
-use crate::secret::NT_HASH;
-use crate::sql::{Columns, clean, micros};
+use crate::secret::{self, NT_HASH};
+use crate::sql::{Columns, Lock, clean, lock, micros};
 use crate::vault::{Place, Sealed};
+use crate::who::Author;
 
 /// Bytes of an NT hash.
 const NT_HASH_BYTES: usize = 16;
@@ -108,6 +115,59 @@ impl Store {
         Ok(found)
     }
 
+    /// Keeps the NT hash of a user's own password, sealed, so that NTLM works with it; with an audit entry, unless
+    /// it was kept already. A new password drops it. False, and nothing is kept, if this is not her password.
+    pub async fn keep_nt_hash(
+        &self,
+        by: &Author,
+        user: NounId,
+        password: &str,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let before = stored(&mut *self.ask().await?, user).await?;
+        let hash = before.and_then(|before| before.password_hash);
+        if !self.inner.passwords.verify(password, hash.clone()).await? {
+            return Ok(false);
+        }
+        let mut tx = self.begin().await?;
+        lock(&mut tx, self.inner.dialect, Lock::Nouns).await?;
+        // Checking takes its time, and she may have got another password meanwhile: the old one must not come back.
+        let present = stored(&mut tx, user).await?;
+        let Some(user) = present.filter(|present| present.password_hash == hash) else {
+            return Ok(false);
+        };
+        let text = Zeroizing::new(hex::encode(nt_hash(password).as_ref()));
+        if secret::put(&mut tx, self, user.id, NT_HASH, &text, now).await? {
+            record(&mut tx, self, by, &user, "kept", now).await?;
+            self.commit(tx, &[]).await?;
+        }
+        Ok(true)
+    }
+
+    /// Drops the NT hash of a user's own password, with an audit entry; if none was kept, that is no error.
+    pub async fn drop_nt_hash(
+        &self,
+        by: &Author,
+        user: NounId,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        lock(&mut tx, self.inner.dialect, Lock::Nouns).await?;
+        let Some(user) = stored(&mut tx, user).await? else {
+            return Ok(());
+        };
+        let dropped = sqlx::query("DELETE FROM secret WHERE owner_id = $1 AND field = $2")
+            .bind(user.id.to_string())
+            .bind(NT_HASH)
+            .execute(&mut *tx)
+            .await?;
+        if dropped.rows_affected() > 0 {
+            record(&mut tx, self, by, &user, "dropped", now).await?;
+            self.commit(tx, &[]).await?;
+        }
+        Ok(())
+    }
+
     fn candidate(&self, row: &AnyRow) -> Result<NtlmCandidate, StoreError> {
         let id = match row.text("id")?.as_str() {
             "" => CandidateId::UserHash,
@@ -138,6 +198,59 @@ impl Store {
             activity: row.text_or_null("activity")?,
         })
     }
+}
+
+/// A user, with the hash of her password.
+struct Stored {
+    id: NounId,
+    name: String,
+    scope: ScopePath,
+    password_hash: Option<String>,
+}
+
+/// The user, if there is one of that id.
+async fn stored(
+    connection: &mut AnyConnection,
+    user: NounId,
+) -> Result<Option<Stored>, StoreError> {
+    let row = sqlx::query(
+        "SELECT n.name AS name, n.scope AS scope, c.password_hash AS password_hash
+         FROM noun n JOIN credential c ON c.noun_id = n.id WHERE n.id = $1 AND n.kind = 'user'",
+    )
+    .bind(user.to_string())
+    .fetch_optional(connection)
+    .await?;
+    let read = |row: AnyRow| {
+        Ok(Stored {
+            id: user,
+            name: row.text("name")?,
+            scope: row.word("scope")?,
+            password_hash: row.text_or_null("password_hash")?,
+        })
+    };
+    row.map(read).transpose()
+}
+
+async fn record(
+    tx: &mut Tx,
+    store: &Store,
+    by: &Author,
+    user: &Stored,
+    what: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let deed = Deed {
+        action: "user.nt_hash",
+        object: AuditObject {
+            kind: "user",
+            name: &user.name,
+            id: &user.id.to_string(),
+            scope: &user.scope,
+        },
+        before: &Value::Null,
+        after: &json!({ "nt_hash": what }),
+    };
+    audit::record(tx, store, by, deed, now).await
 }
 
 /// As which field a connection password is sealed: its row's id is bound to it, so that no row opens as another.

@@ -60,6 +60,8 @@ pub fn paths() -> Paths {
         .collection::<noun::Activity>("Activity")
         .collection::<noun::ConnectionProfile>("ConnectionProfile")
         .collection::<noun::AccessPolicy>("AccessPolicy")
+        .op(Post, "/api/v1/users/me/nt-hash", Who::LoggedIn, "Let RDP's network level authentication work with one's own password: its NT hash is kept, sealed, until the password is changed", Some("OwnPassword"), Nothing)
+        .op(Delete, "/api/v1/users/me/nt-hash", Who::LoggedIn, "Drop that hash", None, Nothing)
         .op(Post, "/api/v1/users/{name}/lock", Who::Admins, "Lock a user and his live sessions", Some("UserLock"), Json(200, "UserLocked"))
         .op(Post, "/api/v1/users/{name}/unlock", Who::Admins, "Unlock a user; his sessions are unlocked one by one", Some("UserUnlock"), Json(200, "UserLocked"))
         .op(Delete, "/api/v1/users/{name}/barred-hosts/{host}", Who::Admins, "Let a user begin activities on a host again", None, Nothing)

@@ -331,3 +331,57 @@ fn a_locked_user_is_out_at_once() {
     );
     assert_eq!(world.login("dave", PASSWORD).status, 200);
 }
+
+#[test]
+fn the_hash_of_ones_own_password_is_kept_only_for_it() {
+    let world = World::new();
+    let (alice, bob) = (world.token("alice"), world.token("bob"));
+    const PATH: &str = "/api/v1/users/me/nt-hash";
+    let keep = |token: &str, password: &str| {
+        let body = json!({ "password": password });
+        world.client.post(token, PATH, &body)
+    };
+    let hashes = || {
+        let now = chrono::Utc::now();
+        let found = world.store.ntlm_candidates("alice", now);
+        world.runtime.block_on(found).unwrap().len()
+    };
+    assert_eq!(keep(ROBOT_KEY, ROBOT_KEY).status, 409);
+    assert_eq!(keep(&alice, "a guess").status, 401);
+    assert_eq!(hashes(), 0);
+    assert_eq!(keep(&alice, PASSWORD).status, 204);
+    assert_eq!(hashes(), 1);
+    let forgotten = world.client.call(Some(&alice), "DELETE", PATH, None);
+    assert_eq!((forgotten.status, hashes()), (204, 0));
+
+    assert_eq!(keep(&alice, PASSWORD).status, 204);
+    let change = json!({ "current_password": PASSWORD, "new_password": "another word" });
+    let changed = world.client.post(&alice, "/api/v1/password", &change);
+    assert_eq!((changed.status, hashes()), (204, 0));
+
+    // Guessing here is slowed like guessing at the door, and both are on record.
+    let alice = world.login("alice", "another word").json()["token"].clone();
+    let alice = alice.as_str().unwrap();
+    let guesses: Vec<u16> = (0..10).map(|_| keep(alice, "a guess").status).collect();
+    assert!(guesses.contains(&429), "{guesses:?}");
+    assert_eq!(world.login("alice", "another word").status, 429);
+    let log = world
+        .client
+        .get(&bob, "/api/v1/access-log?user=alice&page_size=100");
+    let methods = log.json()["items"].as_array().unwrap().clone();
+    let methods = methods.iter().filter(|row| row["method"] == "nt-hash");
+    assert!(methods.count() > 5);
+}
+
+#[test]
+fn a_user_called_me_can_be_locked() {
+    let world = World::new();
+    let bob = world.token("bob");
+    let body = json!({ "name": "me", "scope": "acme" });
+    let made = world
+        .client
+        .call(Some(&bob), "PUT", "/api/v1/users/me", Some(&body));
+    assert_eq!(made.status, 201, "{}", made.text);
+    let locked = world.client.post(&bob, "/api/v1/users/me/lock", &json!({}));
+    assert_eq!(locked.status, 200, "{}", locked.text);
+}

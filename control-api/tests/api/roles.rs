@@ -132,6 +132,10 @@ fn people(rows: &mut Vec<Row>) {
             [401, 403, 403, admin],
         ));
     }
+    let path = "/api/v1/users/me/nt-hash";
+    rows.push(row("DELETE", path, None, [401, 204, 204, 204]));
+    let guess = json!({ "password": "a guess" });
+    rows.push(row("POST", path, Some(guess), [401; 4]));
     for keys in ["host-keys", "rdp-keys"] {
         for (method, host, expected) in [
             ("GET", "web-01", [401, 403, 200, 200]),

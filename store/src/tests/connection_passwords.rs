@@ -4,7 +4,7 @@ use sallyport_domain::role::Role;
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
-use super::data::{apply_example, at, viewer};
+use super::data::{ALICE_PASSWORD, apply_example, at, declaration, viewer};
 use super::harness::{Bench, on_both};
 use crate::connection_password::MOST;
 use crate::ntlm::nt_hash;
@@ -22,6 +22,7 @@ on_both! {
     what_is_made_used_and_removed_is_on_record_and_never_in_clear,
     swapped_passwords_do_not_open,
     locks_and_new_passwords_void_them,
+    the_hash_of_ones_own_password_is_kept_on_demand,
 }
 
 fn terms(uses: Uses, seconds: i64) -> ConnectionPasswordTerms {
@@ -92,7 +93,7 @@ async fn many_uses_end_with_time(bench: Bench) {
     assert!(!taken(12 * 3600).await);
     let alice = id_of(store, "alice").await;
     let live = async |now: i64| store.connection_passwords(alice, at(now)).await.unwrap();
-    assert_eq!(live(1).await, [made.clone()]);
+    assert_eq!(live(1).await, std::slice::from_ref(&made));
     assert!(live(12 * 3600).await.is_empty());
 
     // Nobody removes another's.
@@ -344,4 +345,73 @@ async fn locks_and_new_passwords_void_them(bench: Bench) {
         .await
         .unwrap();
     assert!(candidates(store, "alice", 4).await.is_empty());
+}
+
+async fn the_hash_of_ones_own_password_is_kept_on_demand(bench: Bench) {
+    let store = &bench.store;
+    apply_example(store).await;
+    let (alice, system) = (id_of(store, "alice").await, Author::system());
+    let keep = async |password: &str, now: i64| {
+        let kept = store.keep_nt_hash(&system, alice, password, at(now));
+        kept.await.unwrap()
+    };
+    let kept = async |now: i64| -> Vec<CandidateId> {
+        let found = candidates(store, "alice", now).await;
+        found.iter().map(|found| found.id).collect()
+    };
+    assert!(!keep("wrong", 1).await && !keep("", 1).await);
+    assert!(kept(1).await.is_empty());
+    assert!(keep(ALICE_PASSWORD, 1).await && keep(ALICE_PASSWORD, 2).await);
+    assert_eq!(kept(2).await, [CandidateId::UserHash]);
+    let found = candidates(store, "alice", 2).await.remove(0);
+    assert!(*found.nt_hash == *nt_hash(ALICE_PASSWORD));
+    assert_eq!((found.host, found.activity), (None, None));
+    let told = store.check_connection_password("alice", ALICE_PASSWORD, at(2));
+    assert!(
+        told.await.unwrap().is_none(),
+        "it is no connection password"
+    );
+    let made = make(store, "alice", &terms(Uses::One, 60), 2).await.row.id;
+    let both = [CandidateId::ConnectionPassword(made), CandidateId::UserHash];
+    assert_eq!(kept(2).await, both);
+
+    // A locked user logs in with nothing; unlocked, with her password as before.
+    for locked in [true, false] {
+        store
+            .set_user_locked(&system, "alice", locked, "", at(3))
+            .await
+            .unwrap();
+        assert_eq!(kept(3).await.is_empty(), locked);
+    }
+    store.drop_nt_hash(&system, alice, at(4)).await.unwrap();
+    store.drop_nt_hash(&system, alice, at(4)).await.unwrap();
+    assert!(kept(4).await.is_empty());
+
+    // Another password, by herself or declared, drops it; the same one declared again does not.
+    assert!(keep(ALICE_PASSWORD, 5).await);
+    apply_example(store).await;
+    assert_eq!(kept(5).await, [CandidateId::UserHash]);
+    let other = declaration(serde_json::json!({ "users": [
+        { "name": "alice", "scope": "acme", "password": { "value": "Declared-pass-2" } } ] }));
+    store.apply(&system, &other, false, at(6)).await.unwrap();
+    assert!(kept(6).await.is_empty());
+    assert!(!keep(ALICE_PASSWORD, 6).await && keep("Declared-pass-2", 6).await);
+    store
+        .set_password(&system, "alice", "Fresh-pass-1", at(7))
+        .await
+        .unwrap();
+    assert!(kept(7).await.is_empty());
+    // Nobody without a password has a hash.
+    let bob = id_of(store, "bob").await;
+    assert!(!store.keep_nt_hash(&system, bob, "", at(8)).await.unwrap());
+    store.drop_nt_hash(&system, bob, at(8)).await.unwrap();
+
+    let admin = viewer(store, "bob", Role::Admin, "acme").await;
+    let trail = store.list_audit(&admin, &Default::default()).await.unwrap();
+    let told = trail
+        .items
+        .iter()
+        .filter(|entry| entry.action == "user.nt_hash");
+    let told: Vec<_> = told.map(|entry| &entry.after["nt_hash"]).collect();
+    assert_eq!(told, ["kept", "kept", "dropped", "kept"]);
 }
