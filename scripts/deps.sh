@@ -41,7 +41,12 @@ if [ "$what" = test ]; then
     need faketime faketime
     need xvfb Xvfb
     need xauth xauth
-    need x11-utils xdpyinfo
+    need x11-utils xdpyinfo xwininfo
+    need x11-apps xwd
+    need x11-xserver-utils xsetroot
+    need xterm xterm
+    need xdotool xdotool
+    need imagemagick convert
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 fi
