@@ -47,6 +47,10 @@ if [ "$what" = test ]; then
     need xterm xterm
     need xdotool xdotool
     need imagemagick convert
+    [ -e /usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf ] || missing="$missing fonts-dejavu-core"
+    need openssl openssl
+    need xrdp xrdp xrdp-sesman
+    [ -e /usr/lib/xorg/modules/libxorgxrdp.so ] || missing="$missing xorgxrdp"
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 fi
@@ -95,6 +99,9 @@ if [ -n "$missing" ]; then
         esac
         case " $missing " in
         *" postgresql "*) $as_root systemctl disable --quiet postgresql.service 2>/dev/null || true ;;
+        esac
+        case " $missing " in
+        *" xrdp "*) $as_root systemctl disable --quiet xrdp.service xrdp-sesman.service 2>/dev/null || true ;;
         esac
     fi
 fi

@@ -28,7 +28,10 @@ pub use peers::{Peer, PeerKind};
 pub use ports::free_port;
 pub use postgres::Postgres;
 pub use process::{Daemon, Done, run, run_with_input, signal, tool};
-pub use rdp::{Display, Picture, Screen, Window};
+pub use rdp::{
+    BACKGROUND, Certificate, Display, NOTEPAD, Notepad, Picture, Screen, Window, Xrdp, XrdpBuilder,
+    XrdpSession,
+};
 pub use ssh::Ssh;
 pub use tapes::{entries, recorded_input, recorded_output, tapes};
 pub use target::{ACCOUNT, ACCOUNT_PASSWORD, KEY_ACCOUNT, Target, keygen};

@@ -269,7 +269,7 @@ LogLevel INFO
 }
 
 /// Makes the user if he is missing. Runs side by side must not make him twice.
-fn ensure_user(name: &str) {
+pub(super) fn ensure_user(name: &str) {
     let script = format!(
         "exec 9>/tmp/.{name}.lock; flock 9; id {name} >/dev/null 2>&1 || useradd -m -s /bin/bash {name}; \
          echo '{name}:{ACCOUNT_PASSWORD}' | chpasswd; touch /home/{name}/.hushlogin"
@@ -279,7 +279,7 @@ fn ensure_user(name: &str) {
     run(shell, Duration::from_secs(20)).ok();
 }
 
-fn ids(user: &str) -> (u32, u32) {
+pub(super) fn ids(user: &str) -> (u32, u32) {
     let id = |flag: &str| {
         let mut id = tool("id");
         id.args([flag, user]);

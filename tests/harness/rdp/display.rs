@@ -165,7 +165,7 @@ mod tests {
         let mut color = display.program("xsetroot");
         color.args(["-solid", "#ff0000"]);
         crate::harness::run(color, SOON).ok();
-        assert!(display.screenshot().contains_color([255, 0, 0]));
+        assert!(display.screenshot().contains_color([255, 0, 0], 0.0));
         assert!(display.screenshot().is_uniform());
     }
 }

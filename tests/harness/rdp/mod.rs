@@ -1,9 +1,16 @@
 //! Real desktops for RDP: X servers of their own, servers, clients, and what they show.
 
+mod apart;
+mod certificate;
 mod display;
+mod notepad;
 mod picture;
 mod screen;
+mod xrdp;
 
+pub use certificate::Certificate;
 pub use display::Display;
+pub use notepad::{BACKGROUND, NOTEPAD, Notepad};
 pub use picture::Picture;
 pub use screen::{Screen, Window};
+pub use xrdp::{Xrdp, XrdpBuilder, XrdpSession};

@@ -97,11 +97,9 @@ impl Picture {
         }
         let fuzz = 255.0 * fuzz_percent / 100.0;
         let pairs = self.rgb.chunks_exact(3).zip(other.rgb.chunks_exact(3));
-        let differ = |(these, those): &(&[u8], &[u8])| {
-            let mut colors = these.iter().zip(*those);
-            colors.any(|(this, that)| f64::from(this.abs_diff(*that)) > fuzz)
-        };
-        pairs.filter(differ).count()
+        pairs
+            .filter(|(these, those)| differ(these, those) > fuzz)
+            .count()
     }
 
     /// Is it of one color?
@@ -111,9 +109,11 @@ impl Picture {
         pixels.all(|pixel| Some(pixel) == first)
     }
 
-    /// Has any pixel exactly this color?
-    pub fn contains_color(&self, color: [u8; 3]) -> bool {
-        self.rgb.chunks_exact(3).any(|pixel| pixel == color)
+    /// Has any pixel this color, give or take this part of its range?
+    pub fn contains_color(&self, color: [u8; 3], fuzz_percent: f64) -> bool {
+        let fuzz = 255.0 * fuzz_percent / 100.0;
+        let mut pixels = self.rgb.chunks_exact(3);
+        pixels.any(|pixel| differ(pixel, &color) <= fuzz)
     }
 
     /// Saves it for a person to look at.
@@ -126,6 +126,13 @@ impl Picture {
             .arg(format!("png:{}", path.to_string_lossy()));
         run_with_input(convert, plain, Duration::from_secs(60)).ok();
     }
+}
+
+/// By how much two colors differ where they do most.
+fn differ(these: &[u8], those: &[u8]) -> f64 {
+    let pairs = these.iter().zip(those);
+    let most = pairs.map(|(this, that)| this.abs_diff(*that)).max();
+    f64::from(most.unwrap_or_default())
 }
 
 /// The part of a pixel that `mask` selects, as 0 to 255.
@@ -193,7 +200,8 @@ mod tests {
         let whole = picture(3, &[1, 2, 3, 4, 5, 6]);
         let part = whole.crop(1..3, 1..2);
         assert_eq!(part, picture(2, &[5, 6]));
-        assert!(part.contains_color([5, 0, 0]) && !part.contains_color([4, 0, 0]));
+        assert!(part.contains_color([5, 0, 0], 0.0) && !part.contains_color([4, 0, 0], 0.0));
+        assert!(part.contains_color([4, 0, 2], 1.0) && !part.contains_color([4, 0, 3], 1.0));
         assert!(!part.is_uniform() && picture(2, &[7, 7]).is_uniform());
     }
 }
