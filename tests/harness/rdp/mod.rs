@@ -6,6 +6,9 @@ mod display;
 mod notepad;
 mod picture;
 mod screen;
+mod security;
+mod shadow;
+mod weston;
 mod xrdp;
 
 pub use certificate::Certificate;
@@ -13,4 +16,7 @@ pub use display::Display;
 pub use notepad::{BACKGROUND, NOTEPAD, Notepad};
 pub use picture::Picture;
 pub use screen::{Screen, Window};
+pub use security::Security;
+pub use shadow::{Shadow, ShadowBuilder};
+pub use weston::Weston;
 pub use xrdp::{Xrdp, XrdpBuilder, XrdpSession};
