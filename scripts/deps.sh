@@ -51,8 +51,10 @@ if [ "$what" = test ]; then
     need openssl openssl
     need xrdp xrdp xrdp-sesman
     [ -e /usr/lib/xorg/modules/libxorgxrdp.so ] || missing="$missing xorgxrdp"
+    need freerdp2-x11 xfreerdp
     need freerdp2-shadow-x11 freerdp-shadow-cli
     need winpr-utils winpr-hash
+    need rdesktop rdesktop
     need weston weston
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"

@@ -2,6 +2,8 @@
 
 mod apart;
 mod certificate;
+mod client;
+mod clients;
 mod display;
 mod notepad;
 mod picture;
@@ -12,6 +14,8 @@ mod weston;
 mod xrdp;
 
 pub use certificate::Certificate;
+pub use client::RdpClient;
+pub use clients::Rdp;
 pub use display::Display;
 pub use notepad::{BACKGROUND, NOTEPAD, Notepad};
 pub use picture::Picture;

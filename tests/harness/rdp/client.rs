@@ -1,0 +1,161 @@
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{Display, Picture, Screen, Window};
+use crate::harness::Daemon;
+
+/// For a client to end after it was asked to.
+const DOWN: Duration = Duration::from_secs(10);
+/// Between two looks at a client's window.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A client that runs, on a display of its own where it is the only window.
+pub struct RdpClient {
+    daemon: Daemon,
+    display: Display,
+    dir: TempDir,
+}
+
+impl RdpClient {
+    /// A program that was started on this display, with its `log` in this folder.
+    pub(super) fn new(daemon: Daemon, display: Display, dir: TempDir) -> Self {
+        Self {
+            daemon,
+            display,
+            dir,
+        }
+    }
+
+    /// Its display: to type at, to click at. Its window is at the upper left.
+    pub fn display(&self) -> &Display {
+        &self.display
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.daemon.pid()
+    }
+
+    /// Does it still run?
+    pub fn alive(&mut self) -> bool {
+        self.daemon.alive()
+    }
+
+    /// What it said so far.
+    pub fn log(&self) -> String {
+        let text = fs::read(self.dir.path().join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// Its window, the largest on its display, when there is one.
+    pub fn window(&self) -> Option<Window> {
+        let windows = self.display.windows().into_iter();
+        windows.max_by_key(|window| window.width * window.height)
+    }
+
+    /// What its window shows, without anything around it.
+    #[track_caller]
+    pub fn screenshot(&self) -> Picture {
+        let picture = self
+            .window()
+            .and_then(|window| self.display.screenshot_of(&window));
+        picture.unwrap_or_else(|| panic!("the client has no window:\n{}", self.log()))
+    }
+
+    /// Waits until its window shows a picture that `wanted` likes.
+    #[track_caller]
+    pub fn wait_until(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        mut wanted: impl FnMut(&Picture) -> bool,
+    ) -> Picture {
+        let start = Instant::now();
+        loop {
+            let window = self.window();
+            let picture = window.and_then(|window| self.display.screenshot_of(&window));
+            if let Some(picture) = picture.filter(|picture| wanted(picture)) {
+                return picture;
+            }
+            assert!(
+                self.alive(),
+                "the client ended, waiting for: {what}\n{}",
+                self.log()
+            );
+            assert!(
+                start.elapsed() < limit,
+                "waited {limit:?} in vain: {what}; see {}\n{}",
+                self.save().display(),
+                self.log()
+            );
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Waits until its window shows something: more than one color.
+    #[track_caller]
+    pub fn wait_picture(&mut self, limit: Duration) -> Picture {
+        self.wait_until("a picture", limit, |picture| !picture.is_uniform())
+    }
+
+    /// Waits until its window shows what the target's screen does: no pixel whose color differs by
+    /// more than `fuzz_percent`.
+    #[track_caller]
+    pub fn wait_same(&mut self, target: &Screen, fuzz_percent: f64, limit: Duration) -> Picture {
+        let mut last = None;
+        let what = format!(
+            "the picture of the target, which is kept as {}",
+            kept("target").display()
+        );
+        let start = Instant::now();
+        self.wait_until(&what, limit, |picture| {
+            let there = target.screenshot();
+            let same = picture.differing(&there, fuzz_percent) == 0;
+            // Only the last one is for a person to look at.
+            if !same && start.elapsed() + Duration::from_secs(2) > limit && last.is_none() {
+                there.save_png(&kept("target"));
+                last = Some(there);
+            }
+            same
+        })
+    }
+
+    /// Waits until it ended; its exit status, or -1 for a signal.
+    #[track_caller]
+    pub fn wait_exit(&mut self, limit: Duration) -> i32 {
+        match self.daemon.wait(limit) {
+            Some(status) => status.code().unwrap_or(-1),
+            None => panic!(
+                "the client still runs after {limit:?}; see {}\n{}",
+                self.save().display(),
+                self.log()
+            ),
+        }
+    }
+
+    /// Lets it take its leave from the server.
+    pub fn close(mut self) {
+        self.daemon.signal(Signal::TERM);
+        let _ = self.daemon.wait(DOWN);
+    }
+
+    /// Saves its display for a person to look at, and says where.
+    pub fn save(&self) -> PathBuf {
+        let path = kept("client");
+        self.display.screenshot().save_png(&path);
+        path
+    }
+}
+
+/// Where pictures of failures stay, one for each test (its thread has its name).
+fn kept(whose: &str) -> PathBuf {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("main").replace("::", "-");
+    let folder = std::env::temp_dir().join("sallyport-pictures");
+    let _ = fs::create_dir_all(&folder);
+    folder.join(format!("{test}-{whose}.png"))
+}
