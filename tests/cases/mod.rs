@@ -21,6 +21,7 @@ mod life;
 mod lists;
 mod menu;
 mod planted_secrets;
+mod rdp_peers;
 mod recordings;
 mod storage;
 mod transfers;

@@ -1,0 +1,114 @@
+//! The RDP peers of these tests, with each other and past any gateway: what a case through a gateway
+//! sees differently is the gateway's doing.
+
+use std::time::Duration;
+
+use sallyport_tests::harness::{
+    ACCOUNT, ACCOUNT_PASSWORD, BACKGROUND, NOTEPAD, Rdp, RdpClient, Security, Shadow, Weston, Xrdp,
+    run,
+};
+
+/// For anything between two desktops, on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// FreeRDP's exit status for a connection that the server closed (`CONNECT_TRANSPORT_FAILED`): this
+/// server does not say in CredSSP that the log-in failed.
+const CLOSED: i32 = 147;
+/// FreeRDP's exit status for a certificate that it does not trust (`TLS_CONNECT_FAILED`).
+const UNTRUSTED: i32 = 143;
+
+fn xfreerdp(port: u16) -> Rdp {
+    Rdp::xfreerdp(port).login(ACCOUNT, ACCOUNT_PASSWORD)
+}
+
+/// Shows the desktop, with the pointer where the keyboard is wanted.
+fn connect(client: Rdp) -> RdpClient {
+    let mut client = client.start();
+    client.wait_until("a desktop", PATIENCE, |picture| {
+        picture.contains_color(BACKGROUND, 5.0) && picture.contains_color([255; 3], 5.0)
+    });
+    client.display().move_to(NOTEPAD.0, NOTEPAD.1);
+    client
+}
+
+#[test]
+fn xfreerdp_on_xrdp_over_tls() {
+    let xrdp = Xrdp::start();
+    let mut client = connect(xfreerdp(xrdp.port()).security(Security::Tls).depth(24));
+    let session = xrdp.session(PATIENCE);
+    client.wait_same(&session, 0.0, PATIENCE);
+    client.display().type_text("Hello, World\n");
+    session.notepad.wait_typed("Hello, World\n", PATIENCE);
+    client.wait_same(&session, 0.0, PATIENCE);
+}
+
+#[test]
+fn rdesktop_on_xrdp() {
+    let xrdp = Xrdp::start();
+    let login = Rdp::rdesktop(xrdp.port()).login(ACCOUNT, ACCOUNT_PASSWORD);
+    let mut client = connect(login);
+    let session = xrdp.session(PATIENCE);
+    client.display().type_text("ls -l\n");
+    session.notepad.wait_typed("ls -l\n", PATIENCE);
+    client.wait_same(&session, 0.0, PATIENCE);
+}
+
+#[test]
+fn a_session_outlives_its_server_and_ends_with_the_logoff() {
+    let xrdp = Xrdp::start();
+    let before = xrdp.certificate();
+    let client = connect(xfreerdp(xrdp.port()));
+    let session = xrdp.session(PATIENCE);
+    client.display().type_text("kept");
+    session.notepad.wait_typed("kept", PATIENCE);
+    let changed = xrdp.change_certificate();
+    drop(client);
+
+    let mut refused = xfreerdp(xrdp.port()).trust(&before).start();
+    assert_eq!(refused.wait_exit(PATIENCE), UNTRUSTED, "{}", refused.log());
+    let mut client = connect(xfreerdp(xrdp.port()).trust(&changed));
+    assert_eq!(xrdp.sessions(), [session.number]);
+    client.wait_same(&session, 0.0, PATIENCE);
+    let mut whoami = xrdp.program(&session, "sh");
+    whoami.args(["-c", "id -un; cd; ls; xdotool getdisplaygeometry"]);
+    let said = run(whoami, PATIENCE).ok().text();
+    let files = format!("typed.{}", session.number);
+    for part in [ACCOUNT, &files, "1024 768"] {
+        assert!(said.contains(part), "{said}");
+    }
+    client.close();
+
+    xrdp.logoff();
+    assert_eq!(xrdp.sessions(), [] as [u32; 0]);
+    let _client = connect(xfreerdp(xrdp.port()));
+    assert_eq!(xrdp.session(PATIENCE).notepad.typed(), "");
+}
+
+#[test]
+fn xfreerdp_on_shadow_over_nla() {
+    let shadow = Shadow::start();
+    let mut client = connect(xfreerdp(shadow.port()).security(Security::Nla));
+    client.display().type_text("Over NLA\n");
+    shadow.notepad.wait_typed("Over NLA\n", PATIENCE);
+    // Its codecs lose a little.
+    client.wait_same(shadow.display(), 15.0, PATIENCE);
+}
+
+#[test]
+fn a_wrong_password_does_not_pass_nla() {
+    let shadow = Shadow::start();
+    let mut client = Rdp::xfreerdp(shadow.port())
+        .login(ACCOUNT, "wrong")
+        .security(Security::Nla)
+        .start();
+    assert_eq!(client.wait_exit(PATIENCE), CLOSED, "{}", client.log());
+    let log = shadow.log();
+    assert!(log.contains("client authentication failure"), "{log}");
+}
+
+#[test]
+fn xfreerdp_on_weston() {
+    let weston = Weston::start(800, 600);
+    let client = Rdp::xfreerdp(weston.port()).login("nobody", "nothing");
+    let mut client = client.size(800, 600).security(Security::Tls).start();
+    client.wait_picture(PATIENCE);
+}
