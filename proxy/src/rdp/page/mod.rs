@@ -1,0 +1,13 @@
+//! Pages that the gateway itself shows inside an RDP client: drawn, encoded and driven by values alone.
+//!
+//! A [`Canvas`] is the picture; nothing here reads a socket, a file or a clock. Text comes from strangers (hosts, tickets,
+//! messages), so every character is either drawn or replaced by a visible sign, and every size is clipped.
+
+mod canvas;
+mod font;
+mod geometry;
+mod text;
+
+pub use canvas::{Canvas, Color, MAX_SIDE};
+pub use font::{Face, Size, Weight};
+pub use geometry::Rectangle;
