@@ -6,8 +6,16 @@
 mod canvas;
 mod font;
 mod geometry;
+mod interleaved;
+pub mod paint;
+mod picture;
+mod share;
 mod text;
+mod tile;
 
 pub use canvas::{Canvas, Color, MAX_SIDE};
 pub use font::{Face, Size, Weight};
 pub use geometry::Rectangle;
+pub use paint::{Depth, Format, MAX_PDU, PaintError};
+pub use picture::{Picture, PixelOrder};
+pub use share::{ShareAddress, SystemPointer};
