@@ -28,6 +28,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("echo", targets::echo::run),
     ("files", targets::files::run),
     ("proxy_protocol", targets::proxy_protocol::run),
+    ("rdp", targets::rdp::run),
     ("screen", targets::screen::run),
     ("tape", targets::tape::run),
     ("tape_recovery", targets::tape_recovery::run),

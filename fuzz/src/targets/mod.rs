@@ -7,6 +7,7 @@ pub mod declaration;
 pub mod echo;
 pub mod files;
 pub mod proxy_protocol;
+pub mod rdp;
 pub mod screen;
 pub mod tape;
 pub mod tape_recovery;

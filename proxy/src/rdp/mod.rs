@@ -11,7 +11,7 @@ mod front;
 mod goodbye;
 mod ids;
 mod leg;
-#[allow(dead_code, reason = "the waiting room is not built yet")]
+#[allow(dead_code, unused_imports, reason = "the waiting room is not built yet")]
 mod page;
 mod person;
 mod pin;
