@@ -83,6 +83,9 @@ pub enum Command {
         #[arg(long, short)]
         user: Option<String>,
     },
+    /// Make a password to log in by RDP with, for one use or a short time
+    #[command(after_help = CONNECTION_PASSWORD_HELP)]
+    ConnectionPassword(ConnectionPassword),
     /// Lock and unlock users
     #[command(subcommand)]
     Users(Users),
@@ -118,6 +121,37 @@ Without --openssh-config: the line for ~/.ssh/known_hosts that makes the client 
 host key the gateway vouches for. With it: lines for ~/.ssh/config, after which `ssh web-01`
 goes through the gateway. With SALLYPORT_URL both come from that server; without, from the data
 folder (or --config).";
+
+const CONNECTION_PASSWORD_HELP: &str = "\
+RDP clients with network level authentication (NLA) cannot log in with the password of
+`sallyport login`. Give them this one, with the user name printed above it. It is shown only now,
+and works for whoever has it until it is used or runs out.";
+
+/// `sallyport connection-password`.
+#[derive(Debug, Args)]
+pub struct ConnectionPassword {
+    /// Good for this host only
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Good for this activity only
+    #[arg(long, value_name = "ACTIVITY")]
+    pub activity: Option<String>,
+    /// How long it is good, for example 5m, at most 12h
+    #[arg(long, value_name = "SPAN", default_value = "5m")]
+    pub ttl: String,
+    /// How often it may be used
+    #[arg(long, value_enum, default_value_t = Uses::One)]
+    pub uses: Uses,
+}
+
+/// How often a connection password may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Uses {
+    /// Once
+    One,
+    /// As often as wanted, until it runs out
+    Many,
+}
 
 /// `sallyport ca`.
 #[derive(Debug, Args)]

@@ -58,6 +58,9 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         }
         Command::Verify { path } => recordings::verify(path, output),
         Command::Login { user } => people::login(&client()?, user.as_deref(), output),
+        Command::ConnectionPassword(asked) => {
+            people::connection_password(&client()?, asked, output)
+        }
         Command::Users(command) => people::users(&client()?, command, output),
         Command::Ca(ca) => ssh_ca::run(ca, &common.server, &overrides, output),
         Command::Audit(command) => people::audit(&client()?, command, output),

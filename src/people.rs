@@ -1,9 +1,9 @@
-//! `login`, `users` and `audit`: small commands that only talk to a server.
+//! `login`, `connection-password`, `users` and `audit`: small commands that only talk to a server.
 
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::cli::{Audit, Users};
+use crate::cli::{Audit, ConnectionPassword, Users, Uses};
 use crate::client::{Client, escape};
 use crate::failure::Failure;
 use crate::output::{Output, field, page, time};
@@ -42,6 +42,38 @@ fn new_password() -> Result<Zeroizing<String>, Failure> {
         }
     }
     Ok(new)
+}
+
+/// Makes a password for RDP and prints it with the user name to give.
+pub fn connection_password(
+    client: &Client,
+    asked: &ConnectionPassword,
+    output: Output,
+) -> Result<(), Failure> {
+    let ttl = humantime::parse_duration(&asked.ttl).map_err(|_| {
+        Failure::new(format!(
+            "--ttl is `{}`, but must be a length of time, for example 5m or 12h",
+            asked.ttl
+        ))
+    })?;
+    let uses = match asked.uses {
+        Uses::One => "one",
+        Uses::Many => "many",
+    };
+    let body = json!({ "host": asked.host, "activity": asked.activity, "ttl_s": ttl.as_secs(), "uses": uses });
+    let made = client.post("connection-passwords", &[], &body)?;
+    output.show(&made, |made| {
+        let often = match asked.uses {
+            Uses::One => "for one use ",
+            Uses::Many => "",
+        };
+        format!(
+            "user name  {}\npassword   {}\ngood       {often}until {} (UTC)",
+            field(made, "login"),
+            field(made, "password"),
+            time(made, "expires_at")
+        )
+    })
 }
 
 /// Locks and unlocks users.

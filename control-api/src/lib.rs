@@ -7,6 +7,7 @@
 mod apply;
 mod caller;
 mod command;
+mod connection_passwords;
 mod csv;
 mod errors;
 mod health;

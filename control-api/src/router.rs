@@ -16,7 +16,9 @@ use crate::problem::Problem;
 use crate::sessions::orders::{End, Extend, Lock, Message, Order, Terminate, Unlock};
 use crate::sessions::{control, log, request, show, watch};
 use crate::state::Api;
-use crate::{apply, health, login, nt_hash, openapi, people, recordings, ssh_ca, trail};
+use crate::{
+    apply, connection_passwords, health, login, nt_hash, openapi, people, recordings, ssh_ca, trail,
+};
 
 /// All of it.
 pub fn router(api: Api) -> Router {
@@ -50,6 +52,14 @@ pub fn router(api: Api) -> Router {
         .route(
             "/hosts/{name}/rdp-keys",
             get(people::rdp_keys).delete(people::unpin_rdp),
+        )
+        .route(
+            "/connection-passwords",
+            get(connection_passwords::list).post(connection_passwords::make),
+        )
+        .route(
+            "/connection-passwords/{id}",
+            delete(connection_passwords::remove),
         )
         .route("/ssh-ca", get(ssh_ca::show))
         .route("/sessions", get(show::list).post(request::request))

@@ -84,6 +84,7 @@ fn all_schemas(to: &mut Vec<Named>) {
     add::<crate::people::UserUnlock>(to);
     add::<crate::people::PinnedKeys>(to);
     add::<crate::people::PinnedRdpKeys>(to);
+    add::<crate::connection_passwords::ConnectionPasswordRequest>(to);
     add::<crate::sessions::request::SessionRequest>(to);
     add::<crate::sessions::orders::Lock>(to);
     add::<crate::sessions::orders::Unlock>(to);
@@ -93,6 +94,9 @@ fn all_schemas(to: &mut Vec<Named>) {
     add::<crate::sessions::orders::Message>(to);
     add::<shown::Noun>(to);
     add::<shown::Applied>(to);
+    add::<shown::ConnectionPassword>(to);
+    add::<shown::NewConnectionPassword>(to);
+    add::<shown::ConnectionPasswords>(to);
     add::<shown::Session>(to);
     add::<shown::Requested>(to);
     add::<shown::Event>(to);

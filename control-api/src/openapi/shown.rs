@@ -52,6 +52,38 @@ pub struct Applied {
     changes: Vec<Change>,
 }
 
+/// A password to log in by RDP with.
+#[derive(ToSchema, serde::Serialize)]
+pub struct ConnectionPassword {
+    id: Uuid,
+    /// The one host it is good for; null for any.
+    host: Option<String>,
+    /// The one activity it is good for; null for any.
+    activity: Option<String>,
+    /// `one` or `many`.
+    uses: String,
+    /// The user name to give with it.
+    #[schema(example = "alice+desktop+desk-01")]
+    login: String,
+    created_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+}
+
+/// One just made, with the password, which is never shown again.
+#[derive(ToSchema, serde::Serialize)]
+pub struct NewConnectionPassword {
+    #[serde(flatten)]
+    shown: ConnectionPassword,
+    #[schema(example = "jkr7-28vm-ttcd-p4xa-9hqe")]
+    password: String,
+}
+
+/// One's own ones.
+#[derive(ToSchema)]
+pub struct ConnectionPasswords {
+    items: Vec<ConnectionPassword>,
+}
+
 /// A session.
 #[derive(ToSchema, serde::Serialize)]
 pub struct Session {

@@ -98,7 +98,10 @@ pub async fn request(
     let request = readable(body)?;
     let permit = match allowed(&api, &caller, &request).await? {
         Ok(permit) => permit,
-        Err(refusal) => return Err(on_record(&api, &caller, refusal, &request.host).await?),
+        Err(refusal) => {
+            let kind = SessionType::PamSsh;
+            return Err(on_record(&api, &caller, kind, refusal, &request.host).await?);
+        }
     };
     let now = api.now();
     let new = new_session(&caller, &request, &permit, launch_point, now)?;
@@ -190,15 +193,16 @@ async fn allowed(
 }
 
 /// A refusal belongs into the access log like one at the door.
-async fn on_record(
+pub async fn on_record(
     api: &Api,
     caller: &Caller,
+    kind: SessionType,
     refusal: Refusal,
     host: &str,
 ) -> Result<Problem, Problem> {
     let login = Login {
         at: api.now(),
-        kind: SessionType::PamSsh,
+        kind,
         user: caller.viewer.name.clone(),
         source_ip: caller.author.ip.clone(),
         method: "token".to_owned(),

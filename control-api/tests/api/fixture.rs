@@ -189,18 +189,28 @@ fn declaration() -> Declaration {
             { "name": "web-01", "scope": "acme/berlin", "address": "10.0.0.1", "ssh": { "port": 2200 } },
             { "name": "web-02", "scope": "acme", "address": "10.0.0.2", "ssh": {} },
             { "name": "far-01", "scope": "other", "address": "10.0.0.3", "ssh": {} },
+            { "name": "desk-01", "scope": "acme", "friendly_name": "Front desk", "address": "10.0.0.4", "ssh": {}, "rdp": { "port": 3400 } },
         ],
         "accounts": [
             { "name": "deploy", "host": "web-01", "secret": { "password": { "value": PLANTED } } },
             { "name": "deploy", "host": "web-02", "secret": { "password": { "value": PLANTED } } },
+            { "name": "deploy", "host": "desk-01", "secret": { "password": { "value": PLANTED } } },
         ],
-        "activities": [{ "name": "shell", "protocol": "ssh", "account": "deploy", "rights": ["shell"] }],
+        "activities": [
+            { "name": "shell", "protocol": "ssh", "account": "deploy", "rights": ["shell"] },
+            { "name": "desktop", "protocol": "rdp", "account": "deploy", "rights": ["clipboard-out", "audio"] },
+            { "name": "office work", "protocol": "rdp", "account": "deploy", "rights": ["drives", "printers"] },
+        ],
         "connection_profiles": [profile("standard", json!([])), profile("careful", json!(["notes"]))],
         "access_policies": [
             { "name": "operators-web", "scope": "acme", "groups": ["operators"], "hosts": ["web-01"],
               "activities": ["shell"], "connection_profile": "standard" },
             { "name": "operators-two", "scope": "acme", "groups": ["operators"], "hosts": ["web-02"],
               "activities": ["shell"], "connection_profile": "careful" },
+            { "name": "operators-desk", "scope": "acme", "groups": ["operators"], "hosts": ["desk-01"],
+              "activities": ["desktop"], "connection_profile": "standard" },
+            { "name": "operators-office", "scope": "acme", "groups": ["operators"], "hosts": ["desk-01"],
+              "activities": ["office work"], "connection_profile": "careful" },
         ],
     }))
     .unwrap()

@@ -9,6 +9,7 @@
 )]
 
 mod client;
+mod connection_passwords;
 mod fixture;
 mod input;
 mod lists;

@@ -132,6 +132,11 @@ fn people(rows: &mut Vec<Row>) {
             [401, 403, 403, admin],
         ));
     }
+    let path = "/api/v1/connection-passwords";
+    rows.push(row("GET", path, None, [401, 200, 200, 200]));
+    rows.push(row("POST", path, Some(json!({})), [401, 201, 403, 201]));
+    let one = format!("{path}/{UNKNOWN}");
+    rows.push(row("DELETE", one, None, [401, 404, 404, 404]));
     let path = "/api/v1/users/me/nt-hash";
     rows.push(row("DELETE", path, None, [401, 204, 204, 204]));
     let guess = json!({ "password": "a guess" });
