@@ -46,11 +46,13 @@ if [ "$what" = test ]; then
     need x11-xserver-utils xsetroot
     need xterm xterm
     need xdotool xdotool
+    need xclip xclip
     need imagemagick convert
     [ -e /usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf ] || missing="$missing fonts-dejavu-core"
     need openssl openssl
     need xrdp xrdp xrdp-sesman
     [ -e /usr/lib/xorg/modules/libxorgxrdp.so ] || missing="$missing xorgxrdp"
+    need fuse3 fusermount3
     need freerdp2-x11 xfreerdp
     need freerdp2-shadow-x11 freerdp-shadow-cli
     need winpr-utils winpr-hash

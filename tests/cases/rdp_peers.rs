@@ -1,12 +1,14 @@
 //! The RDP peers of these tests, with each other and past any gateway: what a case through a gateway
 //! sees differently is the gateway's doing.
 
+use std::fs;
 use std::time::Duration;
 
 use sallyport_tests::harness::{
     ACCOUNT, ACCOUNT_PASSWORD, BACKGROUND, NOTEPAD, Rdp, RdpClient, Security, Shadow, Weston, Xrdp,
-    run,
+    run, wait_until,
 };
+use tempfile::TempDir;
 
 /// For anything between two desktops, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -81,6 +83,52 @@ fn a_session_outlives_its_server_and_ends_with_the_logoff() {
     assert_eq!(xrdp.sessions(), [] as [u32; 0]);
     let _client = connect(xfreerdp(xrdp.port()));
     assert_eq!(xrdp.session(PATIENCE).notepad.typed(), "");
+}
+
+#[test]
+fn the_clipboard_goes_both_ways_and_only_if_it_is_shared() {
+    let xrdp = Xrdp::start();
+    let client = connect(xfreerdp(xrdp.port()).clipboard());
+    let session = xrdp.session(PATIENCE);
+    let there = "from here: \u{e4}\u{20ac}";
+    let _owner = client.display().copy(there);
+    wait_until("the text arrives", PATIENCE, || {
+        session.pasted().as_deref() == Some(there)
+    });
+    let _owner = session.copy("from there");
+    wait_until("the text comes back", PATIENCE, || {
+        client.display().pasted().as_deref() == Some("from there")
+    });
+    client.close();
+
+    let client = connect(xfreerdp(xrdp.port()));
+    let _owner = client.display().copy("kept here");
+    let _there = session.copy("kept there");
+    client.display().type_text("x");
+    session.notepad.wait_typed("x", PATIENCE);
+    assert_eq!(session.pasted().as_deref(), Some("kept there"));
+    assert_eq!(client.display().pasted().as_deref(), Some("kept here"));
+}
+
+#[test]
+fn a_drive_is_seen_and_written_in_the_session() {
+    let xrdp = Xrdp::start();
+    let folder = TempDir::with_prefix("sp-drive-").unwrap();
+    fs::write(folder.path().join("here.txt"), "from here").unwrap();
+    let login = Rdp::rdesktop(xrdp.port()).login(ACCOUNT, ACCOUNT_PASSWORD);
+    let _client = connect(login.drive("papers", folder.path()));
+    let session = xrdp.session(PATIENCE);
+    let shell = |script: &str| {
+        let mut shell = xrdp.program(&session, "sh");
+        shell.args(["-c", &format!("cd ~/thinclient_drives/papers && {script}")]);
+        run(shell, PATIENCE)
+    };
+    wait_until("the drive is there", PATIENCE, || {
+        shell("cat here.txt").text() == "from here"
+    });
+    shell("printf 'from there' >there.txt").ok();
+    let written = fs::read_to_string(folder.path().join("there.txt"));
+    assert_eq!(written.unwrap(), "from there");
 }
 
 #[test]

@@ -121,7 +121,8 @@ impl Rdp {
         self
     }
 
-    /// With a folder of ours shown as a drive.
+    /// With a folder of ours shown as a drive. xrdp 0.9 shows rdesktop's, but not xfreerdp's: it says
+    /// too early that the user is there, and FreeRDP then offers nothing (xrdp's issue 2834).
     pub fn drive(mut self, name: &str, folder: &Path) -> Self {
         self.drives.push((name.to_owned(), folder.to_owned()));
         self

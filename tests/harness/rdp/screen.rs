@@ -1,13 +1,16 @@
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::Picture;
-use crate::harness::{Done, eventually, run, tool};
+use crate::harness::{Daemon, Done, eventually, run, tool, wait_until};
 
 /// For one small program to talk to an X server, on a machine that is busy.
 const ONE_CALL: Duration = Duration::from_secs(30);
+/// For the owner of a clipboard, who may be on the other side of a connection.
+const ONE_PASTE: Duration = Duration::from_secs(5);
 /// Between two keys, in ms: as fast as a client under load still keeps them in order.
 const KEY_DELAY: &str = "12";
 
@@ -138,6 +141,34 @@ impl Screen {
     pub fn click(&self, x: u32, y: u32, button: u32) {
         self.move_to(x, y);
         self.call(&["xdotool", "click", &button.to_string()]).ok();
+    }
+
+    /// Copies text to the clipboard. It is there as long as the program that is answered runs, which
+    /// ends when somebody else copies something.
+    pub fn copy(&self, text: &str) -> Daemon {
+        let mut xclip = self.program("xclip");
+        // In the foreground: what goes to the background would outlive the test.
+        xclip
+            .args(["-quiet", "-in", "-selection", "clipboard"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut owner = Daemon::spawn(xclip);
+        let mut input = owner.child().stdin.take().unwrap();
+        input.write_all(text.as_bytes()).unwrap();
+        drop(input);
+        wait_until("the clipboard has an owner", ONE_CALL, || {
+            self.pasted().as_deref() == Some(text)
+        });
+        owner
+    }
+
+    /// The text in the clipboard, if its owner hands it out.
+    pub fn pasted(&self) -> Option<String> {
+        let mut xclip = self.program("xclip");
+        xclip.args(["-out", "-selection", "clipboard", "-target", "UTF8_STRING"]);
+        let done = run(xclip, ONE_PASTE);
+        (done.code == 0).then(|| done.text())
     }
 
     /// Where the pointer is.

@@ -213,7 +213,7 @@ impl Xrdp {
     }
 
     /// A program to be run as [`ACCOUNT`] on that session, with its home folder and its redirected
-    /// drives.
+    /// drives, which are in `~/thinclient_drives`.
     pub fn program(&self, session: &XrdpSession, program: &str) -> Command {
         let mut command = match &*lock(&self.sesman) {
             Some(sesman) => sesman.program(ACCOUNT, program),
