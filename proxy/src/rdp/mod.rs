@@ -11,11 +11,17 @@ mod front;
 mod goodbye;
 mod ids;
 mod leg;
-#[allow(dead_code, unused_imports, reason = "the waiting room is not built yet")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the waiting room is not built yet"
+)]
 mod page;
 mod person;
 mod pin;
 mod relay;
+#[allow(dead_code, reason = "shown by nobody yet")]
+mod room;
 mod serve;
 mod tls;
 
