@@ -71,6 +71,12 @@ impl Desk<'_> {
         None
     }
 
+    /// Has she anything that NLA can check?
+    pub async fn has_nla(&self, user: &str) -> bool {
+        let found = self.node.store.ntlm_candidates(user, clock::now()).await;
+        found.is_ok_and(|candidates| !candidates.is_empty())
+    }
+
     async fn check(&self, name: &str, password: &str) -> Result<Option<Person>, StoreError> {
         let (store, user) = (&self.node.store, user_of(name));
         if let Some(found) = store

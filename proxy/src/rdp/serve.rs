@@ -78,7 +78,8 @@ async fn arrive(
 ) -> Result<Arrived<ClientStream>, LegError> {
     let desk = Desk { node, peer };
     let mut leg = Leg::new(wire);
-    let Chosen { security, offered } = front::negotiate(&mut leg, &config.security).await?;
+    let by_nla = async |user: &str| desk.has_nla(user).await;
+    let Chosen { security, offered } = front::negotiate(&mut leg, &config.security, by_nla).await?;
     let acceptor = TlsAcceptor::from(config.tls.clone());
     let stream = acceptor.accept(leg.stream).await?;
     let algorithms = tls::negotiated(stream.get_ref().1);

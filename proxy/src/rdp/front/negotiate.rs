@@ -2,7 +2,8 @@
 
 use ironrdp_core::{decode, encode_vec};
 use ironrdp_pdu::nego::{
-    ConnectionConfirm, ConnectionRequest, FailureCode, ResponseFlags, SecurityProtocol,
+    ConnectionConfirm, ConnectionRequest, FailureCode, NegoRequestData, ResponseFlags,
+    SecurityProtocol,
 };
 use ironrdp_pdu::x224::X224;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -40,13 +41,18 @@ pub struct Chosen {
     pub offered: SecurityProtocol,
 }
 
-/// Reads the Connection Request and answers it. `accepted` are the ways to log in, the preferred one first.
+/// Reads the Connection Request and answers it. `accepted` are the ways to log in, the preferred one first; `by_nla` says of
+/// the user in the request, if it names one, whether NLA will do for her.
+///
+/// Clients that insist on NLA offer the same as those that would take either, so what the user has is what decides: her own
+/// password cannot be checked by NLA, but whoever made herself a connection password means to use it.
 ///
 /// # Errors
 /// If what comes is no Connection Request, or offers nothing that is accepted (which the client was told).
 pub async fn negotiate<S: AsyncRead + AsyncWrite + Unpin>(
     leg: &mut Leg<S>,
     accepted: &[Security],
+    by_nla: impl AsyncFnOnce(&str) -> bool,
 ) -> Result<Chosen, LegError> {
     const STEP: &str = "before it asked for a connection";
     let frame = leg.frame(STEP).await?;
@@ -60,10 +66,19 @@ pub async fn negotiate<S: AsyncRead + AsyncWrite + Unpin>(
     if !leg.buffer.is_empty() {
         return Err(LegError::unexpected("Connection Request", "more follows"));
     }
-    let chosen = accepted
+    let mut possible = accepted
         .iter()
         .copied()
-        .find(|security| offered.contains(security.protocol()));
+        .filter(|security| offered.contains(security.protocol()));
+    let chosen = match (possible.next(), possible.next()) {
+        (Some(first), Some(second)) => {
+            let user = user(&request);
+            let nla = !user.is_empty() && by_nla(user).await;
+            let wanted = if nla { Security::Nla } else { first };
+            Some(if second == wanted { second } else { first })
+        }
+        (only, _) => only,
+    };
     let confirm = match chosen {
         Some(security) => ConnectionConfirm::Response {
             flags: ResponseFlags::EXTENDED_CLIENT_DATA_SUPPORTED,
@@ -83,6 +98,15 @@ pub async fn negotiate<S: AsyncRead + AsyncWrite + Unpin>(
             format!("it offers {offered}, which is not accepted"),
         )),
     }
+}
+
+/// The user that a client names for load balancers; some cut the name off after nine characters.
+fn user(request: &ConnectionRequest) -> &str {
+    let name = match &request.nego_data {
+        Some(NegoRequestData::Cookie(cookie)) => cookie.0.as_str(),
+        Some(NegoRequestData::RoutingToken(_)) | None => "",
+    };
+    name.split(['+', '#']).next().unwrap_or_default()
 }
 
 /// What a client is told that offers nothing that would do.
