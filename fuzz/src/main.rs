@@ -25,6 +25,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("connect_string", targets::connect_string::run),
     ("csv_cells", targets::csv_cells::run),
     ("declaration", targets::declaration::run),
+    ("desktop", targets::desktop::run),
     ("echo", targets::echo::run),
     ("files", targets::files::run),
     ("proxy_protocol", targets::proxy_protocol::run),

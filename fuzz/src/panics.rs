@@ -20,6 +20,11 @@ pub fn caught() -> bool {
     LAST.with(|last| last.borrow_mut().take()).is_some()
 }
 
+/// What the last panic since the last call said, with its place.
+pub fn last() -> Option<String> {
+    LAST.with(|last| last.borrow_mut().take())
+}
+
 /// A panic that comes out of `run` ends the process, with its message.
 pub fn fatal(run: impl FnOnce()) {
     if panic::catch_unwind(AssertUnwindSafe(run)).is_err() {

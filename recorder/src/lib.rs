@@ -14,6 +14,7 @@ mod fixture;
 pub mod format;
 mod frames;
 mod header;
+pub mod picture;
 mod reader;
 mod recover;
 pub mod screen;

@@ -4,6 +4,7 @@ pub mod command_line;
 pub mod connect_string;
 pub mod csv_cells;
 pub mod declaration;
+pub mod desktop;
 pub mod echo;
 pub mod files;
 pub mod proxy_protocol;
