@@ -99,22 +99,28 @@ impl Canvas {
         self.line(place.centred(width, place.height), &line, face, color);
     }
 
-    /// Draws one line of text whose end matters more than its beginning, such as what is being typed: cut on the
-    /// left. Answers how many cells were left out.
-    pub fn text_end(&mut self, place: Rectangle, text: &str, face: Face, color: Color) -> usize {
-        let line = cells(text);
-        let most = face.columns_in(place.width);
-        let mut used = 0_u16;
-        let kept = line
+    /// Draws one line of text without its first columns, for what is being typed in a place that is too narrow for it;
+    /// no ellipsis. Answers how many columns were left out: one more than asked for, where that is half a character.
+    pub fn text_from(
+        &mut self,
+        place: Rectangle,
+        text: &str,
+        skipped: u16,
+        face: Face,
+        color: Color,
+    ) -> u16 {
+        let mut line = cells(text);
+        let mut left_out = 0_u16;
+        let from = line
             .iter()
-            .rev()
             .take_while(|cell| {
-                used = used.saturating_add(cell.columns);
-                used <= most
+                let skip = left_out < skipped;
+                left_out = left_out.saturating_add(if skip { cell.columns } else { 0 });
+                skip
             })
             .count();
-        let left_out = line.len() - kept;
-        self.line(place, line.get(left_out..).unwrap_or(&[]), face, color);
+        line.drain(..from);
+        self.line(place, &line, face, color);
         left_out
     }
 
@@ -150,12 +156,11 @@ impl Canvas {
         let width = face.cell_width().saturating_mul(cell.columns);
         let area = Rectangle::new(left, top, width, face.line_height()).intersection(&clip);
         for y in area.top..area.bottom() {
-            let from = (y - top) / face.zoom();
             let Some(row) = self.row(area.left, y, area.width) else {
                 continue;
             };
             for (pixel, x) in row.chunks_exact_mut(PIXEL).zip(area.left..) {
-                let coverage = glyph.coverage((x - left) / face.zoom(), from);
+                let coverage = glyph.scaled(x - left, y - top, face.zoom());
                 for (under, over) in pixel.iter_mut().zip([color.0, color.1, color.2]) {
                     *under = mixed(*under, over, coverage);
                 }

@@ -153,6 +153,35 @@ impl Glyph {
             }
         }
     }
+
+    /// Like [`Glyph::coverage`] for the glyph made `zoom` times as big: between the font's pixels, with crisper edges than
+    /// those would give.
+    pub fn scaled(&self, x: u16, y: u16, zoom: u16) -> u8 {
+        if zoom <= 1 {
+            return self.coverage(x, y);
+        }
+        let zoom = i32::from(zoom);
+        let (column, right) = between(x, zoom);
+        let (row, below) = between(y, zoom);
+        let (left, above) = (2 * zoom - right, 2 * zoom - below);
+        let at = |x: i32, y: i32| match (u16::try_from(x), u16::try_from(y)) {
+            (Ok(x), Ok(y)) => i32::from(self.coverage(x, y)),
+            _ => 0,
+        };
+        let sum = at(column, row) * left * above
+            + at(column + 1, row) * right * above
+            + at(column, row + 1) * left * below
+            + at(column + 1, row + 1) * right * below;
+        let smooth = sum / (4 * zoom * zoom);
+        u8::try_from(((smooth - 128) * 2 + 128).clamp(0, 255)).unwrap_or(u8::MAX)
+    }
+}
+
+/// The pixel of the font whose middle is at or before that of a pixel of the desktop, and how far after, in parts of which
+/// twice `zoom` make a pixel.
+fn between(at: u16, zoom: i32) -> (i32, i32) {
+    let place = 2 * i32::from(at) + 1 - zoom;
+    (place.div_euclid(2 * zoom), place.rem_euclid(2 * zoom))
 }
 
 /// A disc of about half the cell's width, its edge smoothed by sixteen samples a pixel.

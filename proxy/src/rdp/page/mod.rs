@@ -6,16 +6,27 @@
 mod canvas;
 mod font;
 mod geometry;
+mod input;
 mod interleaved;
+mod keyboard;
+mod line;
+mod look;
+mod pages;
 pub mod paint;
 mod picture;
+mod screen;
 mod share;
 mod text;
 mod tile;
+mod view;
 
 pub use canvas::{Canvas, Color, MAX_SIDE};
 pub use font::{Face, Size, Weight};
 pub use geometry::Rectangle;
+pub use input::Input;
+pub use line::MAX_CHARACTERS;
+pub use pages::{Choice, Field, Form, Item, Notice, Outcome, Page, Progress, Tone};
 pub use paint::{Depth, Format, MAX_PDU, PaintError};
 pub use picture::{Picture, PixelOrder};
+pub use screen::Screen;
 pub use share::{ShareAddress, SystemPointer};

@@ -55,7 +55,7 @@ fn text_stays_in_its_place() {
             let face = Face { scale, ..FACE };
             canvas.text(place, text, face, WHITE);
             canvas.text_centred(place, text, face, WHITE);
-            canvas.text_end(place, text, face, WHITE);
+            canvas.text_from(place, text, 1, face, WHITE);
             let ink = ink(&canvas);
             assert_eq!(ink.union(&place), place, "{text} at {scale}");
         }
@@ -75,11 +75,19 @@ fn text_may_hang_over_every_edge() {
 }
 
 #[test]
-fn the_end_of_what_is_typed_is_seen() {
+fn what_is_typed_is_seen_from_any_column_on() {
     let mut canvas = Canvas::new(100, 16);
-    let place = Rectangle::new(0, 0, 35, 16);
-    assert_eq!(canvas.text_end(place, "abc", FACE, WHITE), 0);
-    assert_eq!(canvas.text_end(place, "abcdefgh", FACE, WHITE), 3);
+    let place = canvas.area();
+    for (text, skipped, expected) in [
+        ("abc", 0, 0),
+        ("abc", 2, 2),
+        ("abc", 9, 3),
+        ("日本", 1, 2),
+        ("", 1, 0),
+    ] {
+        let left_out = canvas.text_from(place, text, skipped, FACE, WHITE);
+        assert_eq!(left_out, expected, "{text} without {skipped}");
+    }
 }
 
 #[test]
