@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use sallyport_dissect::rdp::capabilities::Desktop;
 use sallyport_dissect::rdp::{mcs, share as pdu};
 use sallyport_domain::close::CloseReason;
 use sallyport_domain::refusal::Refusal;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+use super::front::Asked;
+use super::room;
 
 /// How long a client has to take it.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -47,13 +51,18 @@ impl ErrorInfo {
     }
 }
 
-/// Says it, in the words of the share `share` on the channel `io`, and closes the connection.
+/// Says it, in the share that runs, and closes the connection.
 pub async fn say<W: AsyncWrite + Unpin>(
     client: &mut W,
-    (user, io): (u16, u16),
-    (server, share): (u16, u32),
+    asked: &Asked,
+    desktop: Option<(Desktop, u16)>,
     why: Option<ErrorInfo>,
 ) {
+    let (user, io) = (asked.ids.user, asked.ids.io);
+    let (share, server) = match desktop {
+        Some((desktop, server)) => (desktop.share, server),
+        None => (room::SHARE, room::SERVER),
+    };
     let mut bytes = Vec::new();
     if let Some(why) = why {
         let info = pdu::set_error_info(server, share, why as u32);

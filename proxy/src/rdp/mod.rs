@@ -7,6 +7,7 @@
 mod approach;
 mod back;
 mod credssp;
+mod entrance;
 mod front;
 mod goodbye;
 mod ids;
@@ -20,7 +21,6 @@ mod page;
 mod person;
 mod pin;
 mod relay;
-#[allow(dead_code, reason = "shown by nobody yet")]
 mod room;
 mod serve;
 mod tls;

@@ -8,8 +8,11 @@ use sallyport_store::{CandidateId, Login, LoginOutcome, NtlmCandidate, SessionTy
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::front::{Bound, Given, Nla, Person, by_nla};
+use super::front::{Asked, Bound, Given, Nla, Person, by_nla};
+use super::goodbye::{self, ErrorInfo};
 use super::leg::{Leg, LegError};
+use super::page::Outcome;
+use super::room::{self, Room};
 use super::tls::PublicKey;
 use crate::clock;
 use crate::node::Node;
@@ -33,6 +36,10 @@ pub fn user_of(name: &str) -> &str {
     name.split('+').next().unwrap_or_default()
 }
 
+/// How often somebody may mistype before the client is told to leave.
+const TRIES: usize = 5;
+const WRONG: &str = "That name and password do not go together.";
+
 /// A name, and what may prove it.
 #[derive(Default)]
 struct Known {
@@ -54,6 +61,58 @@ pub struct Desk<'a> {
 }
 
 impl Desk<'_> {
+    /// Lets her say who she is: by what her client sent, else on a page of the waiting room.
+    ///
+    /// # Errors
+    /// If the client leaves, or its user fails too often.
+    pub async fn log_in<S>(
+        &self,
+        leg: &mut Leg<S>,
+        asked: &Asked,
+        given: &Given,
+    ) -> Result<Person, LegError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let (mut user, mut complaint) = (given.user.clone(), "");
+        if !given.password.is_empty() {
+            if let Some(person) = self.by_password(given).await {
+                return Ok(person);
+            }
+            complaint = WRONG;
+        }
+        let mut room = Room::new(leg, asked);
+        for _ in 0..TRIES {
+            let form = room::account_form(&user, complaint);
+            let outcome = room.ask(form, self.node.config.login_grace).await?;
+            let Outcome::Submitted(values) = outcome else {
+                return Err(LegError::Closed("instead of logging in"));
+            };
+            let mut values = values.into_iter();
+            let given = Given {
+                user: values
+                    .next()
+                    .map(|user| user.to_string())
+                    .unwrap_or_default(),
+                domain: String::new(),
+                password: values.next().unwrap_or_default(),
+            };
+            if let Some(person) = self.by_password(&given).await {
+                room.leave().await?;
+                return Ok(person);
+            }
+            (user, complaint) = (given.user, WRONG);
+        }
+        goodbye::say(
+            &mut leg.stream,
+            asked,
+            None,
+            Some(ErrorInfo::ServerDeniedConnection),
+        )
+        .await;
+        Err(LegError::unexpected("logging in", "it failed too often"))
+    }
+
     /// Is it her password, or a connection password of hers? The answer is the same whatever is wrong.
     pub async fn by_password(&self, given: &Given) -> Option<Person> {
         let names = names(&given.user, &given.domain);

@@ -4,28 +4,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ironrdp_pdu::rdp::ClientInfoPdu;
-use sallyport_domain::algorithm::Negotiated;
 use sallyport_domain::close::CloseReason;
-use sallyport_domain::connect_string;
-use sallyport_domain::refusal::Refusal;
 use sallyport_domain::session::DisconnectCause;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tokio_util::sync::CancellationToken;
 
-use super::approach::{ByRdp, Target};
-use super::front::{self, Asked, Chosen, Person, Security};
+use super::approach::Target;
+use super::entrance::{Arrived, Entrance};
+use super::front::{self, Asked, Chosen, Security};
 use super::goodbye::{self, ErrorInfo};
 use super::leg::{Leg, LegError};
 use super::person::Desk;
-use super::relay;
-use super::tls;
+use super::{relay, tls};
 use crate::admission::Place;
 use crate::config::RdpConfig;
-use crate::enter::{Guest, Joined, Wish, disconnected, enter, finish_tape};
+use crate::enter::{Joined, disconnected, finish_tape};
 use crate::node::Node;
 use crate::shield::shielded;
 use crate::wire::Wire;
@@ -34,16 +29,6 @@ use crate::wire::Wire;
 type ClientStream = TlsStream<Wire>;
 /// A client that was told goodbye has this long to close its side.
 const LINGER: Duration = Duration::from_millis(300);
-
-/// A client of which everything is known that has to be before a target is dialled.
-struct Arrived<S> {
-    leg: Leg<S>,
-    asked: Asked,
-    info: ClientInfoPdu,
-    /// `None`: she has not proven who she is.
-    person: Option<Person>,
-    algorithms: Negotiated,
-}
 
 /// Serves one client that has just been accepted, to the place it was given there.
 pub async fn serve(node: Arc<Node>, tcp: TcpStream, peer: SocketAddr, place: Place) {
@@ -60,22 +45,29 @@ pub async fn serve(node: Arc<Node>, tcp: TcpStream, peer: SocketAddr, place: Pla
     let arriving = arrive(&node, &config, wire, peer);
     let arrived = tokio::time::timeout(node.config.login_grace, arriving).await;
     drop(place);
-    match arrived {
-        Ok(Ok(arrived)) => attend(&node, arrived, peer, cut).await,
+    let (leg, arrived) = match arrived {
+        Ok(Ok(arrived)) => arrived,
         Ok(Err(error)) => {
-            tracing::info!(%peer, %error, "no RDP client, or not one that may come in")
+            return tracing::info!(%peer, %error, "an RDP client did not get as far as to log in");
         }
-        Err(_) => tracing::info!(%peer, "a client took too long to log in"),
-    }
+        Err(_) => return tracing::info!(%peer, "a client took too long to log in"),
+    };
+    let entrance = Entrance {
+        node: &node,
+        arrived: &arrived,
+        peer,
+        cut,
+    };
+    attend(&entrance, leg).await;
 }
 
-/// From the first byte to Client Info and licensing.
+/// From the first byte to the point where it is known who it is.
 async fn arrive(
     node: &Arc<Node>,
     config: &RdpConfig,
     wire: Wire,
     peer: SocketAddr,
-) -> Result<Arrived<ClientStream>, LegError> {
+) -> Result<(Leg<ClientStream>, Arrived), LegError> {
     let desk = Desk { node, peer };
     let mut leg = Leg::new(wire);
     let by_nla = async |user: &str| desk.has_nla(user).await;
@@ -94,62 +86,31 @@ async fn arrive(
     let asked = front::connect(&mut leg, offered).await?;
     front::join(&mut leg, &asked.ids).await?;
     let info = front::client_info(&mut leg, &asked.ids).await?;
-    let person = match proven {
-        Some(person) => Some(person),
-        None => desk.by_password(&info.given).await,
-    };
     front::license(&mut leg, &asked.ids).await?;
-    Ok(Arrived {
-        leg,
+    let person = match proven {
+        Some(person) => person,
+        None => desk.log_in(&mut leg, &asked, &info.given).await?,
+    };
+    let arrived = Arrived {
         asked,
         info: info.pdu,
         person,
         algorithms,
-    })
+    };
+    Ok((leg, arrived))
 }
 
 /// From "who is this" to the end of the tape.
-async fn attend<S>(node: &Arc<Node>, arrived: Arrived<S>, peer: SocketAddr, cut: CancellationToken)
+async fn attend<S>(entrance: &Entrance<'_>, mut leg: Leg<S>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Arrived {
-        mut leg,
-        asked,
-        info,
-        person,
-        algorithms,
-    } = arrived;
-    let ids = (asked.ids.user, asked.ids.io);
-    let Some(person) = person else {
-        let why = Some(ErrorInfo::ServerDeniedConnection);
-        goodbye::say(&mut leg.stream, ids, (ids.0, 0), why).await;
-        return linger(&mut leg).await;
-    };
-    let guest = Guest {
-        client: client(&asked),
-        identity: person.identity,
-        method: person.method,
-        certificate: None,
-        source_ip: peer.ip().to_string(),
-        algorithms,
-    };
-    let wish = connect_string::parse(&person.wish).and_then(Wish::try_from);
-    let wish = wish.and_then(|wish| person.bound.allows(wish));
-    let approach = ByRdp {
-        asked: &asked,
-        info: &info,
-        source_ip: &guest.source_ip,
-    };
-    let entering = enter(node, &guest, wish, cut.clone(), &approach);
-    match entering.await {
-        Ok(joined) => {
-            accompany(&joined, leg, &asked).await;
-        }
-        Err(refusal) => {
-            tracing::info!(%peer, code = refusal.code(), %refusal, "refused");
-            let why = Some(ErrorInfo::of_refusal(&refusal));
-            goodbye::say(&mut leg.stream, ids, (ids.0, 0), why).await;
+    let asked = &entrance.arrived.asked;
+    let came_of_it = entrance.pass(&mut leg).await;
+    match came_of_it {
+        Ok(joined) => accompany(&joined, leg, asked).await,
+        Err(why) => {
+            goodbye::say(&mut leg.stream, asked, None, why).await;
             linger(&mut leg).await;
         }
     }
@@ -170,18 +131,7 @@ where
             DisconnectCause::Cut(reason) => Some(ErrorInfo::of(reason)),
             DisconnectCause::Client | DisconnectCause::ClientLost | DisconnectCause::Target => None,
         };
-        let share = over
-            .share
-            .desktop()
-            .map(|(desktop, server)| (server, desktop.share));
-        let ids = (asked.ids.user, asked.ids.io);
-        goodbye::say(
-            &mut over.client,
-            ids,
-            share.unwrap_or((asked.ids.user, 0)),
-            why,
-        )
-        .await;
+        goodbye::say(&mut over.client, asked, over.share.desktop(), why).await;
         over.cause
     };
     // Whatever breaks in here, the driver must hear that the connection is over.
@@ -189,13 +139,6 @@ where
     let cause = cause.unwrap_or(DisconnectCause::Cut(CloseReason::InternalError));
     disconnected(connection, cause).await;
     finish_tape(connection).await;
-}
-
-/// What kind of client it is, as far as it says.
-fn client(asked: &Asked) -> String {
-    let core = &asked.blocks.core;
-    let name = crate::notice::printable(core.client_name.trim_end_matches('\0'));
-    format!("RDP client build {} on {name}", core.client_build)
 }
 
 /// A client that was told goodbye closes by itself; cut off at once it may not have read why.
@@ -206,26 +149,4 @@ async fn linger<S: AsyncRead + Unpin>(leg: &mut Leg<S>) {
         }
     };
     let _ = tokio::time::timeout(LINGER, reading).await;
-}
-
-impl front::Bound {
-    /// A connection password for one host, or one activity, is good for nothing else; what is not said, it says.
-    fn allows(&self, mut wish: Wish) -> Result<Wish, Refusal> {
-        let refused = || Refusal::NotOffered {
-            what: "another host or activity than this connection password was made for",
-        };
-        if let Some(host) = &self.host
-            && !host.eq_ignore_ascii_case(&wish.host)
-        {
-            return Err(refused());
-        }
-        match (&self.activity, &wish.activity) {
-            (Some(only), Some(asked)) if only != asked => Err(refused()),
-            (Some(only), _) => {
-                wish.activity = Some(only.clone());
-                Ok(wish)
-            }
-            (None, _) => Ok(wish),
-        }
-    }
 }

@@ -106,7 +106,7 @@ where
 
     fn fast_path(&self, frame: &mut [u8], locked: bool) -> Result<Fate, Stop> {
         let events = input::events(frame).map_err(broken)?;
-        if locked {
+        if locked || !self.share.is_active(None) {
             return Ok(Fate::Drop);
         }
         for (event, _) in &events {
@@ -164,6 +164,10 @@ where
                 mcs::frame(mcs::Sender::Client, user, there, &pdu, &mut whole);
                 *frame = BytesMut::from(whole.as_slice());
                 return Ok(Fate::Forward(Some(whole)));
+            }
+            // For a desktop that is gone: the waiting room's, or one of another size.
+            ShareKind::Data(_, share) if !self.share.is_active(Some(share)) => {
+                return Ok(Fate::Drop);
             }
             ShareKind::Data(DataKind::Input, _) if locked => return Ok(Fate::Drop),
             ShareKind::Data(DataKind::Input, _) => self.connection.touch(),

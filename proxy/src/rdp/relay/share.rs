@@ -15,8 +15,8 @@ struct State {
     desktop: Option<Desktop>,
     /// The target's own id in the share.
     server: u16,
-    /// Bits a pixel that the client confirmed.
-    depth: u16,
+    /// Bits a pixel that the client confirmed; `None` until it has.
+    depth: Option<u16>,
     /// Keys that the user holds down.
     held: HashSet<(u8, bool)>,
 }
@@ -31,17 +31,25 @@ impl Share {
         let mut state = self.state();
         state.desktop = Some(desktop);
         state.server = server;
+        state.depth = None;
     }
 
     /// The client takes it, in that depth.
     pub fn confirmed(&self, depth: u16) {
-        self.state().depth = depth;
+        self.state().depth = Some(depth);
     }
 
     /// The desktop, and the target's id in it; `None` before there was one.
     pub fn desktop(&self) -> Option<(Desktop, u16)> {
         let state = self.state();
         state.desktop.map(|desktop| (desktop, state.server))
+    }
+
+    /// Does the client work on that share: has it confirmed what the target offered?
+    pub fn is_active(&self, share: Option<u32>) -> bool {
+        let state = self.state();
+        let current = state.desktop.map(|desktop| desktop.share);
+        state.depth.is_some() && (share.is_none() || share == current)
     }
 
     /// A key goes down or up.
