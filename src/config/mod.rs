@@ -26,8 +26,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `[ssh]`.
     pub ssh: Ssh,
-    /// `[rdp]`: kept for the RDP proxy to come; nothing listens there yet.
-    pub rdp_listen: SocketAddr,
+    /// `[rdp]`.
+    pub rdp: Rdp,
     /// `[api]`.
     pub api: Api,
     /// `[store] url`.
@@ -65,6 +65,21 @@ pub struct Ssh {
     pub user_ca_keys: Vec<String>,
     /// Where load balancers are that speak the PROXY protocol.
     pub proxy_protocol_from: Vec<Network>,
+}
+
+/// The RDP door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rdp {
+    /// Where clients connect to.
+    pub listen: SocketAddr,
+    /// Where users connect to, `host:port`, if that is not where it listens.
+    pub public_address: Option<String>,
+    /// Is network level authentication (CredSSP) offered? It or TLS is, or both.
+    pub nla: bool,
+    /// Is TLS alone offered, where the client tells the password inside?
+    pub tls: bool,
+    /// PEM files of certificate and key; the API's without.
+    pub certificate: Option<(PathBuf, PathBuf)>,
 }
 
 /// The HTTPS door.
@@ -172,10 +187,10 @@ impl Config {
                 user_ca_keys: from.public_keys("ssh", "user_ca_keys"),
                 proxy_protocol_from: from.networks("ssh", "proxy_protocol_from"),
             },
-            rdp_listen: from.address("rdp", "listen", 3390),
+            rdp: from.rdp(),
             api: Api {
                 listen: from.address("api", "listen", 8443),
-                certificate: from.certificate(),
+                certificate: from.certificate("api"),
                 token_lifetime: from.span("api", "token_lifetime", Duration::from_secs(12 * 3600)),
             },
             store_url: from.store_url(&data_dir),
@@ -209,6 +224,21 @@ impl Config {
             data_dir,
         };
         from.finish(config)
+    }
+}
+
+impl Settings {
+    fn rdp(&mut self) -> Rdp {
+        let security = self.some_of("rdp", "security", &["nla", "tls"]);
+        Rdp {
+            listen: self.address("rdp", "listen", 3390),
+            public_address: self
+                .text("rdp", "public_address")
+                .filter(|address| !address.is_empty()),
+            nla: security.contains(&"nla"),
+            tls: security.contains(&"tls"),
+            certificate: self.certificate("rdp"),
+        }
     }
 }
 

@@ -23,7 +23,16 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "proxy_protocol_from",
         ],
     ),
-    ("rdp", &["listen"]),
+    (
+        "rdp",
+        &[
+            "listen",
+            "public_address",
+            "security",
+            "certificate",
+            "private_key",
+        ],
+    ),
     (
         "api",
         &["listen", "certificate", "private_key", "token_lifetime"],
@@ -53,6 +62,7 @@ pub(super) const LISTS: &[(&str, &str)] = &[
     ("ssh", "host_keys"),
     ("ssh", "user_ca_keys"),
     ("ssh", "proxy_protocol_from"),
+    ("rdp", "security"),
 ];
 
 /// Sections that exist only as environment variables.

@@ -25,7 +25,12 @@ fn load(text: Option<&str>, environment: &[(&str, &str)]) -> Result<Config, Stri
 fn everything_is_on_the_loopback_until_configured() {
     let config = load(None, &[]).ok().unwrap();
     assert_eq!(config.ssh.listen.to_string(), "127.0.0.1:2222");
-    assert_eq!(config.rdp_listen.to_string(), "127.0.0.1:3390");
+    assert_eq!(config.rdp.listen.to_string(), "127.0.0.1:3390");
+    assert!(config.rdp.nla && config.rdp.tls);
+    assert_eq!(
+        (config.rdp.public_address, config.rdp.certificate),
+        (None, None)
+    );
     assert_eq!(config.api.listen.to_string(), "127.0.0.1:8443");
     assert_eq!(
         config.data_dir,
@@ -89,6 +94,44 @@ fn paths_in_a_file_start_at_the_file() {
 
     let config = load(Some(text), &[]).ok().unwrap();
     assert!(config.serve.apply.unwrap().is_absolute());
+}
+
+#[test]
+fn rdp_offers_what_it_is_told_to() {
+    for (security, offered) in [
+        ("[\"nla\", \"tls\"]", Some((true, true))),
+        ("[\"tls\"]", Some((false, true))),
+        ("\"nla\"", Some((true, false))),
+        ("\"nla,tls\"", Some((true, true))),
+        ("[]", None),
+        ("[\"rdp\"]", None),
+        ("[\"nla\", \"none\"]", None),
+    ] {
+        let text = format!("[rdp]\nsecurity = {security}\n");
+        match (load(Some(&text), &[]), offered) {
+            (Ok(config), Some(offered)) => {
+                assert_eq!((config.rdp.nla, config.rdp.tls), offered, "{security}")
+            }
+            (Err(complaint), None) => assert!(
+                complaint.ends_with("but must be one or more of: nla, tls"),
+                "{complaint}"
+            ),
+            (Ok(_), None) => panic!("{security} is accepted"),
+            (Err(complaint), Some(_)) => panic!("{security}: {complaint}"),
+        }
+    }
+    let text = "[rdp]\npublic_address = \"gate.example:3389\"\ncertificate = \"rdp.pem\"\n";
+    let complaint = load(Some(text), &[]).err().unwrap();
+    assert_eq!(
+        complaint,
+        "rdp.certificate is given without rdp.private_key; give both or neither"
+    );
+    let key = [("SALLYPORT_RDP_PRIVATE_KEY", "/keys/rdp.key")];
+    let rdp = load(Some(text), &key).ok().unwrap().rdp;
+    assert_eq!(rdp.public_address.as_deref(), Some("gate.example:3389"));
+    let (certificate, private_key) = rdp.certificate.unwrap();
+    assert!(certificate.is_absolute() && certificate.ends_with("rdp.pem"));
+    assert_eq!(private_key, PathBuf::from("/keys/rdp.key"));
 }
 
 #[test]

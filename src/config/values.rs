@@ -186,26 +186,41 @@ impl Settings {
         }
     }
 
-    /// Certificate and key come together or not at all.
-    pub fn certificate(&mut self) -> Option<(PathBuf, PathBuf)> {
-        let certificate = self.path("api", "certificate");
-        let private_key = self.path("api", "private_key");
-        match (certificate, private_key) {
-            (Some(certificate), Some(private_key)) => Some((certificate, private_key)),
-            (None, None) => None,
-            (Some(_), None) => {
-                self.complain(
-                    "api.certificate is given without api.private_key; give both or neither",
-                );
-                None
-            }
-            (None, Some(_)) => {
-                self.complain(
-                    "api.private_key is given without api.certificate; give both or neither",
-                );
-                None
-            }
+    /// Several of a few words, each once or not at all; all of them without any.
+    pub fn some_of(
+        &mut self,
+        section: &'static str,
+        key: &'static str,
+        words: &[&'static str],
+    ) -> Vec<&'static str> {
+        let Some(setting) = self.take(section, key) else {
+            return words.to_vec();
+        };
+        let given: Vec<&str> = parts(&setting).collect();
+        if given.is_empty() || !given.iter().all(|part| words.contains(part)) {
+            let allowed = format!("one or more of: {}", words.join(", "));
+            self.wrong(&setting, section, key, &allowed);
+            return words.to_vec();
         }
+        let mut chosen = words.to_vec();
+        chosen.retain(|word| given.contains(word));
+        chosen
+    }
+
+    /// Certificate and key come together or not at all.
+    pub fn certificate(&mut self, section: &'static str) -> Option<(PathBuf, PathBuf)> {
+        let certificate = self.path(section, "certificate");
+        let private_key = self.path(section, "private_key");
+        let (given, missing) = match (certificate, private_key) {
+            (Some(certificate), Some(private_key)) => return Some((certificate, private_key)),
+            (None, None) => return None,
+            (Some(_), None) => ("certificate", "private_key"),
+            (None, Some(_)) => ("private_key", "certificate"),
+        };
+        self.complain(format!(
+            "{section}.{given} is given without {section}.{missing}; give both or neither"
+        ));
+        None
     }
 
     /// SQLite in the data folder unless told otherwise.

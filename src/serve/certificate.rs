@@ -1,4 +1,4 @@
-//! The API's certificate: the configured one, or one of our own for this machine.
+//! The certificates of the API and of RDP: the configured ones, or one of our own for this machine.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -7,9 +7,10 @@ use chrono::{Datelike as _, Utc};
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair};
 use zeroize::Zeroizing;
 
+use crate::config::Config;
 use crate::failure::{Failure, OrFail as _};
 
-use super::data_dir::write_new;
+use super::data_dir::{DataDir, write_new};
 
 /// Who our own certificate is good for.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -24,21 +25,37 @@ pub struct Certificate {
     pub private_key_pem: Zeroizing<String>,
 }
 
-/// Reads the configured files.
-pub fn read(certificate: &Path, private_key: &Path) -> Result<Certificate, Failure> {
+/// Reads the files configured in `section`.
+pub fn read(section: &str, certificate: &Path, private_key: &Path) -> Result<Certificate, Failure> {
     Ok(Certificate {
         certificate_pem: std::fs::read_to_string(certificate)
-            .or_fail(format!("api.certificate: {}", certificate.display()))?,
+            .or_fail(format!("{section}.certificate: {}", certificate.display()))?,
         private_key_pem: std::fs::read_to_string(private_key)
             .map(Zeroizing::new)
-            .or_fail(format!("api.private_key: {}", private_key.display()))?,
+            .or_fail(format!("{section}.private_key: {}", private_key.display()))?,
     })
+}
+
+/// The API's: the configured one, or our own.
+pub fn of_api(config: &Config, data_dir: &DataDir) -> Result<Certificate, Failure> {
+    match &config.api.certificate {
+        Some((certificate, private_key)) => read("api", certificate, private_key),
+        None => load_or_create(&data_dir.certificate(), &data_dir.private_key()),
+    }
+}
+
+/// RDP's: the configured one, or the API's.
+pub fn of_rdp(config: &Config, data_dir: &DataDir) -> Result<Certificate, Failure> {
+    match &config.rdp.certificate {
+        Some((certificate, private_key)) => read("rdp", certificate, private_key),
+        None => of_api(config, data_dir),
+    }
 }
 
 /// Reads our own files, or makes them. Without the key file the certificate is made anew.
 pub fn load_or_create(certificate: &Path, private_key: &Path) -> Result<Certificate, Failure> {
     if private_key.exists() && certificate.exists() {
-        return read(certificate, private_key);
+        return read("api", certificate, private_key);
     }
     for path in [certificate, private_key] {
         match std::fs::remove_file(path) {

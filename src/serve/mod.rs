@@ -23,7 +23,6 @@ use crate::apply;
 use crate::config::Config;
 use crate::failure::{Failure, OrFail as _};
 
-use certificate::Certificate;
 use data_dir::DataDir;
 
 /// Runs the server until it is told to stop.
@@ -62,15 +61,11 @@ async fn with_store(
         let changed = apply::at_start(store, path).await?;
         info!(file = %path.display(), nouns.changed = changed, "the declaration is applied");
     }
-    let certificate = match &config.api.certificate {
-        Some((certificate, private_key)) => certificate::read(certificate, private_key)?,
-        None => certificate::load_or_create(&data_dir.certificate(), &data_dir.private_key())?,
-    };
-    let rdp = rdp_config(config, &certificate)?;
+    let rdp = rdp_config(config, data_dir)?;
     let proxy = sallyport_proxy::start(proxy_config(config, data_dir, rdp)?, store.clone())
         .await
         .or_fail("starting the proxy")?;
-    let api = match start_api(config, data_dir, certificate, store, &proxy).await {
+    let api = match start_api(config, data_dir, store, &proxy).await {
         Ok(api) => api,
         Err(failure) => {
             proxy.drain(Duration::ZERO).await;
@@ -116,11 +111,19 @@ pub async fn open_store(config: &Config) -> Result<Store, Failure> {
         .or_fail("opening the store")
 }
 
-/// The way in by RDP, with the API's certificate.
-fn rdp_config(config: &Config, certificate: &Certificate) -> Result<RdpConfig, Failure> {
+/// The way in by RDP. TLS first, of those that are offered: a password of one's own cannot be checked by NLA.
+fn rdp_config(config: &Config, data_dir: &DataDir) -> Result<RdpConfig, Failure> {
+    let certificate = certificate::of_rdp(config, data_dir)?;
+    let mut security = Vec::new();
+    if config.rdp.tls {
+        security.push(Security::Tls);
+    }
+    if config.rdp.nla {
+        security.push(Security::Nla);
+    }
     RdpConfig::new(
-        config.rdp_listen,
-        vec![Security::Tls, Security::Nla],
+        config.rdp.listen,
+        security,
         &certificate.certificate_pem,
         &certificate.private_key_pem,
     )
@@ -179,10 +182,10 @@ fn host_keys(config: &Config, data_dir: &DataDir) -> Result<Vec<Zeroizing<String
 async fn start_api(
     config: &Config,
     data_dir: &DataDir,
-    certificate: Certificate,
     store: &Store,
     proxy: &sallyport_proxy::RunningProxy,
 ) -> Result<sallyport_control_api::RunningApi, Failure> {
+    let certificate = certificate::of_api(config, data_dir)?;
     let api = ApiConfig {
         listen: config.api.listen,
         certificate_pem: certificate.certificate_pem,
