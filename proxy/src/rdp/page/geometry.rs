@@ -74,6 +74,27 @@ impl Rectangle {
         }
     }
 
+    /// What is left of it without another one: at most four rectangles that do not meet.
+    pub fn without(&self, other: &Self) -> Vec<Self> {
+        let hole = self.intersection(other);
+        if hole.is_empty() {
+            return if self.is_empty() {
+                Vec::new()
+            } else {
+                vec![*self]
+            };
+        }
+        let mut rest = *self;
+        let above = rest.cut_top(hole.top - self.top);
+        let below = rest.cut_bottom(self.bottom() - hole.bottom());
+        let before = rest.cut_left(hole.left - self.left);
+        let behind = rest.cut_right(self.right() - hole.right());
+        [above, below, before, behind]
+            .into_iter()
+            .filter(|rectangle| !rectangle.is_empty())
+            .collect()
+    }
+
     /// Smaller by `across` on the left and right and by `down` above and below.
     pub fn inset(&self, across: u16, down: u16) -> Self {
         let across = across.min(self.width / 2);
@@ -165,6 +186,30 @@ mod tests {
         assert_eq!(rest, Rectangle::new(40, 30, 40, 20));
         assert_eq!(rest.cut_top(99).height, 20);
         assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn a_hole_leaves_a_frame() {
+        let all = Rectangle::new(0, 0, 9, 9);
+        for (hole, pieces) in [
+            (Rectangle::new(3, 3, 3, 3), 4),
+            (Rectangle::new(0, 0, 9, 4), 1),
+            (Rectangle::new(5, 5, 99, 99), 2),
+            (Rectangle::new(20, 0, 5, 5), 1),
+            (all, 0),
+        ] {
+            let rest = all.without(&hole);
+            assert_eq!(rest.len(), pieces, "{hole:?}");
+            for (x, y) in (0..81).map(|n| (n % 9, n / 9)) {
+                let found = rest.iter().filter(|piece| piece.contains(x, y)).count();
+                assert_eq!(
+                    found,
+                    usize::from(!hole.contains(x, y)),
+                    "{x} {y} without {hole:?}"
+                );
+            }
+        }
+        assert!(Rectangle::default().without(&all).is_empty());
     }
 
     #[test]

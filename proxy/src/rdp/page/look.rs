@@ -3,6 +3,7 @@
 use super::canvas::{Canvas, Color};
 use super::font::{Face, Size, Weight};
 use super::geometry::Rectangle;
+use super::pages::Tone;
 use super::text::wrap;
 
 /// Behind the card.
@@ -21,8 +22,19 @@ pub(super) const MUTED: Color = Color(160, 174, 192);
 pub(super) const ACCENT: Color = Color(56, 189, 248);
 /// Behind what is chosen.
 pub(super) const CHOSEN: Color = Color(7, 89, 133);
+/// What is not over yet.
+pub(super) const WAITING: Color = Color(250, 204, 84);
 /// What went wrong.
 pub(super) const WRONG: Color = Color(252, 129, 129);
+
+/// The color that goes with a tone.
+pub(super) const fn color_of(tone: Tone) -> Color {
+    match tone {
+        Tone::Info => ACCENT,
+        Tone::Refusal => WRONG,
+        Tone::Wait => WAITING,
+    }
+}
 
 /// Columns of text on a card.
 const COLUMNS: u16 = 64;

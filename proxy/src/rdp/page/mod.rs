@@ -4,6 +4,8 @@
 //! messages), so every character is either drawn or replaced by a visible sign, and every size is clipped.
 
 mod canvas;
+#[cfg(test)]
+mod client;
 mod font;
 mod geometry;
 mod input;
@@ -11,6 +13,7 @@ mod interleaved;
 mod keyboard;
 mod line;
 mod look;
+mod overlay;
 mod pages;
 pub mod paint;
 mod picture;
@@ -25,6 +28,7 @@ pub use font::{Face, Size, Weight};
 pub use geometry::Rectangle;
 pub use input::Input;
 pub use line::MAX_CHARACTERS;
+pub use overlay::Overlay;
 pub use pages::{Choice, Field, Form, Item, Notice, Outcome, Page, Progress, Tone};
 pub use paint::{Depth, Format, MAX_PDU, PaintError};
 pub use picture::{Picture, PixelOrder};

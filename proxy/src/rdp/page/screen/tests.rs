@@ -1,9 +1,8 @@
-use std::path::Path;
-
 use proptest::prelude::*;
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::rdp::page::client::Gallery;
 use crate::rdp::page::paint::Depth;
 use crate::rdp::page::{Choice, Field, Form, Item, Notice, Progress, Tone};
 
@@ -457,9 +456,7 @@ proptest! {
 /// Pages of every kind on desktops of every size; set PAGES to a folder to look at them.
 #[test]
 fn every_page_is_drawn_on_every_desktop() {
-    let kept = std::env::var_os("PAGES");
-    let folder = tempfile::tempdir().unwrap();
-    let folder = kept.as_deref().map_or(folder.path(), Path::new);
+    let gallery = Gallery::new();
     for (width, height) in [
         (1, 1),
         (40, 30),
@@ -488,9 +485,13 @@ fn every_page_is_drawn_on_every_desktop() {
                 }
                 _ => {}
             }
-            let file = folder.join(format!("{name}-{width}x{height}.png"));
-            let area = screen.picture().area();
-            save(&file, area, screen.canvas.pixels());
+            screen.take_damage();
+            let area = screen.canvas.area();
+            gallery.save(
+                &format!("{name}-{width}x{height}"),
+                area,
+                screen.canvas.pixels(),
+            );
         }
     }
 }
@@ -508,14 +509,4 @@ fn pages() -> Vec<(&'static str, Page)> {
         ("waiting", waiting()),
         ("progress", progress()),
     ]
-}
-
-fn save(file: &Path, area: Rectangle, pixels: &[u8]) {
-    let file = std::fs::File::create(file).unwrap();
-    let mut encoder = png::Encoder::new(file, u32::from(area.width), u32::from(area.height));
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_compression(png::Compression::Fast);
-    let mut writer = encoder.write_header().unwrap();
-    writer.write_image_data(pixels).unwrap();
 }

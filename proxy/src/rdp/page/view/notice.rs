@@ -7,9 +7,9 @@ use crate::rdp::page::canvas::Color;
 use crate::rdp::page::geometry::Rectangle;
 use crate::rdp::page::keyboard::Key;
 use crate::rdp::page::look::{
-    ACCENT, Button, EDGE, Look, MUTED, Scroll, TEXT, Target, WELL, WRONG,
+    ACCENT, Button, EDGE, Look, MUTED, Scroll, TEXT, Target, WELL, color_of,
 };
-use crate::rdp::page::pages::{Notice, Outcome, Progress, Tone};
+use crate::rdp::page::pages::{Notice, Outcome, Progress};
 use crate::rdp::page::text::{columns, wrap};
 
 /// Parts that the bar of a progress page is divided into; one lights up each second.
@@ -29,15 +29,10 @@ pub(in crate::rdp::page) struct NoticeView {
 
 impl From<Notice> for NoticeView {
     fn from(notice: Notice) -> Self {
-        let color = match notice.tone {
-            Tone::Info => ACCENT,
-            Tone::Refusal => WRONG,
-            Tone::Wait => MUTED,
-        };
         Self {
             title: notice.title,
             paragraphs: notice.lines.join("\n"),
-            color,
+            color: color_of(notice.tone),
             hint: notice.hint,
             button: notice.button,
             elapsed: None,
