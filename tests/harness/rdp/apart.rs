@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::harness::{Daemon, signal, tool, wait_until};
+use crate::harness::{Daemon, signal, tool};
 
 /// For the kernel to end the processes of a namespace.
 const GONE: Duration = Duration::from_secs(20);
@@ -81,15 +81,13 @@ impl Apart {
     }
 
     /// Kills it and everything in it, and waits until all of it is gone.
-    pub(super) fn end(self) {
-        let link = format!("/proc/{}/ns/pid_for_children", self.daemon.pid());
-        let space = fs::read_link(link);
-        drop(self.daemon);
-        if let Ok(space) = space {
-            wait_until("a namespace is empty", GONE, || {
-                processes_of(&space).is_empty()
-            });
+    pub(super) fn end(mut self) {
+        // Its first process takes all others along. `unshare` waits for it; if that were killed, the
+        // dead would lie about until the machine's own first process clears them away.
+        for (process, _) in self.processes() {
+            signal(process, Signal::KILL);
         }
+        let _ = self.daemon.wait(GONE);
     }
 }
 
