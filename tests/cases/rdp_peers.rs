@@ -5,8 +5,8 @@ use std::fs;
 use std::time::Duration;
 
 use sallyport_tests::harness::{
-    ACCOUNT, ACCOUNT_PASSWORD, BACKGROUND, NOTEPAD, Rdp, RdpClient, Security, Shadow, Weston, Xrdp,
-    run, wait_until,
+    ACCOUNT, ACCOUNT_PASSWORD, BACKGROUND, NOTEPAD, Rdp, RdpClient, Screen, Security, Shadow,
+    Weston, Xrdp, run, wait_until,
 };
 use tempfile::TempDir;
 
@@ -22,14 +22,21 @@ fn xfreerdp(port: u16) -> Rdp {
     Rdp::xfreerdp(port).login(ACCOUNT, ACCOUNT_PASSWORD)
 }
 
-/// Shows the desktop, with the pointer where the keyboard is wanted.
+/// Connects and waits until it shows the desktop.
 fn connect(client: Rdp) -> RdpClient {
     let mut client = client.start();
     client.wait_until("a desktop", PATIENCE, |picture| {
         picture.contains_color(BACKGROUND, 5.0) && picture.contains_color([255; 3], 5.0)
     });
-    client.display().move_to(NOTEPAD.0, NOTEPAD.1);
+    let shown = client.command_line();
+    assert!(!shown.contains(ACCOUNT_PASSWORD), "{shown}");
     client
+}
+
+/// Types text into the notepad on the target.
+fn write(client: &RdpClient, target: &Screen, text: &str) {
+    client.point_at(target, NOTEPAD, PATIENCE);
+    client.display().type_text(text);
 }
 
 #[test]
@@ -38,7 +45,7 @@ fn xfreerdp_on_xrdp_over_tls() {
     let mut client = connect(xfreerdp(xrdp.port()).security(Security::Tls).depth(24));
     let session = xrdp.session(PATIENCE);
     client.wait_same(&session, 0.0, PATIENCE);
-    client.display().type_text("Hello, World\n");
+    write(&client, &session, "Hello, World\n");
     session.notepad.wait_typed("Hello, World\n", PATIENCE);
     client.wait_same(&session, 0.0, PATIENCE);
 }
@@ -49,7 +56,7 @@ fn rdesktop_on_xrdp() {
     let login = Rdp::rdesktop(xrdp.port()).login(ACCOUNT, ACCOUNT_PASSWORD);
     let mut client = connect(login);
     let session = xrdp.session(PATIENCE);
-    client.display().type_text("ls -l\n");
+    write(&client, &session, "ls -l\n");
     session.notepad.wait_typed("ls -l\n", PATIENCE);
     client.wait_same(&session, 0.0, PATIENCE);
 }
@@ -60,7 +67,7 @@ fn a_session_outlives_its_server_and_ends_with_the_logoff() {
     let before = xrdp.certificate();
     let client = connect(xfreerdp(xrdp.port()));
     let session = xrdp.session(PATIENCE);
-    client.display().type_text("kept");
+    write(&client, &session, "kept");
     session.notepad.wait_typed("kept", PATIENCE);
     let changed = xrdp.change_certificate();
     drop(client);
@@ -104,7 +111,7 @@ fn the_clipboard_goes_both_ways_and_only_if_it_is_shared() {
     let client = connect(xfreerdp(xrdp.port()));
     let _owner = client.display().copy("kept here");
     let _there = session.copy("kept there");
-    client.display().type_text("x");
+    write(&client, &session, "x");
     session.notepad.wait_typed("x", PATIENCE);
     assert_eq!(session.pasted().as_deref(), Some("kept there"));
     assert_eq!(client.display().pasted().as_deref(), Some("kept here"));
@@ -135,7 +142,7 @@ fn a_drive_is_seen_and_written_in_the_session() {
 fn xfreerdp_on_shadow_over_nla() {
     let shadow = Shadow::start();
     let mut client = connect(xfreerdp(shadow.port()).security(Security::Nla));
-    client.display().type_text("Over NLA\n");
+    write(&client, shadow.display(), "Over NLA\n");
     shadow.notepad.wait_typed("Over NLA\n", PATIENCE);
     // Its codecs lose a little.
     client.wait_same(shadow.display(), 15.0, PATIENCE);
@@ -159,4 +166,10 @@ fn xfreerdp_on_weston() {
     let client = Rdp::xfreerdp(weston.port()).login("nobody", "nothing");
     let mut client = client.size(800, 600).security(Security::Tls).start();
     client.wait_picture(PATIENCE);
+    wait_until("the terminal hears what is typed", PATIENCE, || {
+        client.display().click(400, 300, 1);
+        client.display().type_text("echo heard >typed\n");
+        std::thread::sleep(Duration::from_millis(200));
+        fs::read_to_string(weston.home().join("typed")).is_ok_and(|text| text == "heard\n")
+    });
 }

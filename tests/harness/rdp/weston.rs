@@ -1,6 +1,7 @@
 use std::fs;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -47,6 +48,7 @@ impl Weston {
             ))
             .arg(format!("--config={}", config.display()))
             .arg("--socket=weston")
+            .current_dir(dir.path())
             .env("HOME", dir.path())
             .env("XDG_RUNTIME_DIR", &runtime)
             .env_remove("DISPLAY")
@@ -70,6 +72,11 @@ impl Weston {
     /// Its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The folder that the shell in its terminal begins in.
+    pub fn home(&self) -> &Path {
+        self.dir.path()
     }
 
     /// The certificate it shows.
