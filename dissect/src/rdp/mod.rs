@@ -10,6 +10,7 @@ pub mod frame;
 pub mod input;
 pub mod mcs;
 pub mod ntlm;
+pub mod output;
 pub mod share;
 
 /// What came is not RDP, or more than is taken.

@@ -232,11 +232,15 @@ pub fn set_error_info(source: u16, share: u32, code: u32) -> Vec<u8> {
     data(DataKind::SetErrorInfo, source, share, &code.to_le_bytes())
 }
 
-/// Asks for the whole screen again (MS-RDPBCGR 2.2.11.2); both ends of the rectangle belong to it.
-pub fn refresh(source: u16, share: u32, width: u16, height: u16) -> Vec<u8> {
-    let mut body = vec![1, 0, 0, 0, 0, 0, 0, 0];
-    body.extend_from_slice(&width.saturating_sub(1).to_le_bytes());
-    body.extend_from_slice(&height.saturating_sub(1).to_le_bytes());
+/// Asks for a part of the screen again (MS-RDPBCGR 2.2.11.2): left, top, width, height.
+pub fn refresh(source: u16, share: u32, [left, top, width, height]: [u16; 4]) -> Vec<u8> {
+    let mut body = vec![1, 0, 0, 0];
+    // Both ends of a rectangle belong to it (TS_RECTANGLE16).
+    let right = left.saturating_add(width.saturating_sub(1));
+    let bottom = top.saturating_add(height.saturating_sub(1));
+    for side in [left, top, right, bottom] {
+        body.extend_from_slice(&side.to_le_bytes());
+    }
     data(DataKind::RefreshRect, source, share, &body)
 }
 
@@ -279,7 +283,7 @@ mod tests {
             data.share_data_pdu,
             ShareDataPdu::ServerSetErrorInfo(_)
         ));
-        let bytes = refresh(1002, 1, 640, 480);
+        let bytes = refresh(1002, 1, [0, 0, 640, 480]);
         let header: ShareControlHeader = ironrdp_core::decode(&bytes).unwrap();
         let ShareControlPdu::Data(data) = header.share_control_pdu else {
             panic!("{header:?}");
@@ -293,7 +297,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_is_refused() {
-        let bytes = refresh(1002, 1, 640, 480);
+        let bytes = refresh(1002, 1, [0, 0, 640, 480]);
         for len in 1..bytes.len() {
             assert!(parse(&bytes[..len]).next().unwrap().is_err(), "{len}");
         }

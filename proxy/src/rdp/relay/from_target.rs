@@ -5,20 +5,23 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use sallyport_dissect::rdp::frame::Kind;
 use sallyport_dissect::rdp::share::{self as pdu, DataKind, ShareKind, SharePdu};
-use sallyport_dissect::rdp::{Malformed, capabilities, dynamic, frame, input, mcs};
+use sallyport_dissect::rdp::{Malformed, capabilities, dynamic, frame, input, mcs, output};
 use sallyport_domain::event::Event;
 use sallyport_recorder::Record;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::Stop;
 use super::channels::{self, DYNAMIC};
+use super::covers::{Covers, Turn};
 use super::orders::Orders;
 use super::share::Share;
 use crate::connection::Connection;
 use crate::gate::GateState;
 use crate::rdp::ids::{Place, Translation};
 use crate::rdp::leg;
+use crate::rdp::page::Rectangle;
 
 /// Bytes of channels that may wait for the end of a lock. When there are more, the target has to wait.
 const HELD: usize = 8 << 20;
@@ -45,6 +48,36 @@ pub struct FromTarget<'a, R, W> {
     pub buffer: BytesMut,
     /// What waits for the end of a lock.
     pub held: Vec<u8>,
+    /// What hides the picture, or a part of it.
+    pub covers: Covers,
+    /// Which updates are not finished.
+    pub open: Unfinished,
+}
+
+/// Fast-path updates come in fragments, and between those of one there may be nothing else.
+#[derive(Debug, Default)]
+pub struct Unfinished {
+    /// The target has begun one.
+    target: bool,
+    /// The client has got the beginning of one.
+    client: bool,
+}
+
+impl Unfinished {
+    /// May a fast-path PDU go on? While `locked` only to finish what the client has the beginning of; and never the rest
+    /// of something of which it has not.
+    fn passes(&mut self, frame: &[u8], locked: bool) -> Result<bool, Malformed> {
+        let begun = self.target;
+        self.target = output::stays_open(frame, begun)?;
+        let passes = match locked {
+            true => self.client,
+            false => self.client || !begun,
+        };
+        if passes {
+            self.client = self.target;
+        }
+        Ok(passes)
+    }
 }
 
 /// What becomes of a PDU.
@@ -74,13 +107,19 @@ where
 
     async fn pump(&mut self) -> Result<std::convert::Infallible, Stop> {
         let mut gate = self.connection.gate.watch();
+        // A lock may have come before the first look.
+        gate.mark_changed();
+        let mut notices = self.connection.notices();
         self.pass().await?;
         loop {
             let full = self.held.len() > HELD;
+            let notice_over = self.covers.until();
             tokio::select! {
                 biased;
                 () = self.connection.ending() => return Err(Stop::Asked),
                 Ok(()) = gate.changed() => self.turned(&mut gate).await?,
+                Ok(text) = notices.recv() => self.say(&text).await?,
+                () = sleep_until(notice_over) => self.notice_over()?,
                 filled = leg::fill(&mut self.from, &mut self.buffer), if !full => match filled {
                     Ok(true) => self.pass().await?,
                     Ok(false) | Err(_) => return Err(Stop::Lost),
@@ -91,26 +130,81 @@ where
 
     /// The gate was shut or opened.
     async fn turned(&mut self, gate: &mut watch::Receiver<GateState>) -> Result<(), Stop> {
-        let shut = gate.borrow_and_update().is_shut();
-        if shut {
-            let held = self.share.take_held();
-            if !held.is_empty() {
-                self.orders.send(input::release(&held))?;
+        let state = gate.borrow_and_update().clone();
+        match self.covers.turn(&state) {
+            Turn::Same => self.paint().await,
+            Turn::Shut => {
+                self.covered(true)?;
+                let held = self.share.take_held();
+                if !held.is_empty() {
+                    self.orders.send(input::release(&held))?;
+                }
+                self.paint().await
             }
-            return Ok(());
+            Turn::Open => {
+                self.covered(false)?;
+                let held = std::mem::take(&mut self.held);
+                self.write(&held).await?;
+                match self.share.desktop() {
+                    Some((desktop, _)) => self.ask_again([0, 0, desktop.width, desktop.height]),
+                    None => Ok(()),
+                }
+            }
         }
-        let held = std::mem::take(&mut self.held);
-        self.write(&held).await?;
-        self.ask_again()
     }
 
-    /// Asks for the whole screen again: what was drawn behind a lock did not reach the client.
-    fn ask_again(&mut self) -> Result<(), Stop> {
+    fn covered(&self, shown: bool) -> Result<(), Stop> {
+        Ok(self
+            .connection
+            .tape
+            .write(&[Record::Covered { shown }], 0)?)
+    }
+
+    /// Shows a notice for a while.
+    async fn say(&mut self, text: &str) -> Result<(), Stop> {
+        if let Some((desktop, _)) = self.share.confirmed_desktop() {
+            self.covers.say(text, desktop);
+        }
+        self.paint().await
+    }
+
+    fn notice_over(&mut self) -> Result<(), Stop> {
+        match self.covers.over() {
+            Some(place) => {
+                let Rectangle {
+                    left,
+                    top,
+                    width,
+                    height,
+                } = place;
+                self.ask_again([left, top, width, height])
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Paints what is to be seen over the picture, where something may stand.
+    async fn paint(&mut self) -> Result<(), Stop> {
+        if self.open.client {
+            return Ok(());
+        }
+        let Some((desktop, depth)) = self.share.confirmed_desktop() else {
+            return Ok(());
+        };
+        if self.share.take_begun() {
+            self.covers.begins();
+        }
+        let painted = self.covers.paint(desktop, depth);
+        self.write(&painted).await
+    }
+
+    /// Asks for a part of the screen again: what was drawn behind a cover did not reach the client.
+    fn ask_again(&mut self, place: [u16; 4]) -> Result<(), Stop> {
         let Some((desktop, _)) = self.share.desktop() else {
             return Ok(());
         };
         let (user, io) = self.ids.there();
-        let refresh = pdu::refresh(user, desktop.share, desktop.width, desktop.height);
+        let refresh = pdu::refresh(user, desktop.share, place);
         let mut frame = Vec::new();
         mcs::frame(mcs::Sender::Client, user, io, &refresh, &mut frame);
         self.orders.send(frame)
@@ -138,8 +232,10 @@ where
             at = place.end;
             let one = &mut run[place.clone()];
             let fate = match frame.kind {
-                Kind::FastPath if inside.is_none() => Fate::Drop,
-                Kind::FastPath => Fate::Forward,
+                Kind::FastPath => match self.open.passes(one, inside.is_none()).map_err(broken)? {
+                    true => Fate::Forward,
+                    false => Fate::Drop,
+                },
                 Kind::Tpkt => self.tpkt(one, inside.is_none()).await?,
             };
             if let (None, Fate::Drop | Fate::Replace(_) | Fate::Hold) = (&changed, &fate) {
@@ -155,7 +251,9 @@ where
                 break;
             }
         }
-        self.write(changed.as_deref().unwrap_or(&run)).await
+        self.write(changed.as_deref().unwrap_or(&run)).await?;
+        drop(inside);
+        self.paint().await
     }
 
     /// Puts what belongs to the picture on the tape, as the target sent it.
@@ -284,6 +382,11 @@ where
                 let pdu = pdu::control(ShareKind::DemandActive, server, &rewritten);
                 Ok(Fate::Replace(pdu))
             }
+            // The last step of an activation: from here on there is something to paint on.
+            ShareKind::Data(DataKind::FontMap, _) => {
+                self.share.ready();
+                Ok(Fate::Forward)
+            }
             ShareKind::Redirection => Err(broken(Malformed(REDIRECTED))),
             ShareKind::Data(DataKind::Update | DataKind::Pointer, _) if locked => Ok(Fate::Drop),
             // With the cookie in it a client could come back past the gateway.
@@ -308,6 +411,14 @@ where
             Ok(()) => Ok(()),
             Err(_) => Err(Stop::Blocked),
         }
+    }
+}
+
+/// Never, if there is nothing to wait for.
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -4,6 +4,7 @@
 //! has; nothing is queued but what is said here.
 
 pub mod channels;
+mod covers;
 mod from_client;
 mod from_target;
 mod orders;
@@ -21,8 +22,9 @@ use super::ids::{Translation, begun};
 use super::leg::{Leg, LegError};
 use crate::connection::Connection;
 use crate::recording::RecordingLost;
+use covers::Covers;
 use from_client::FromClient;
-use from_target::FromTarget;
+use from_target::{FromTarget, Unfinished};
 use orders::Orders;
 use share::Share;
 
@@ -93,6 +95,8 @@ where
         to: client_out,
         buffer: back.leg.buffer,
         held: Vec::new(),
+        covers: Covers::default(),
+        open: Unfinished::default(),
     };
     let mut from_client = FromClient {
         connection,

@@ -15,6 +15,10 @@ struct State {
     desktop: Option<Desktop>,
     /// The target's own id in the share.
     server: u16,
+    /// The activation is through: the client takes pictures.
+    ready: bool,
+    /// And nobody has looked since.
+    begun: bool,
     /// Bits a pixel that the client confirmed; `None` until it has.
     depth: Option<u16>,
     /// Keys that the user holds down.
@@ -32,6 +36,7 @@ impl Share {
         state.desktop = Some(desktop);
         state.server = server;
         state.depth = None;
+        state.ready = false;
     }
 
     /// The client takes it, in that depth.
@@ -39,10 +44,27 @@ impl Share {
         self.state().depth = Some(depth);
     }
 
+    /// The client takes pictures from now on.
+    pub fn ready(&self) {
+        let mut state = self.state();
+        (state.ready, state.begun) = (true, true);
+    }
+
+    /// Has a desktop begun since the last call?
+    pub fn take_begun(&self) -> bool {
+        std::mem::take(&mut self.state().begun)
+    }
+
     /// The desktop, and the target's id in it; `None` before there was one.
     pub fn desktop(&self) -> Option<(Desktop, u16)> {
         let state = self.state();
         state.desktop.map(|desktop| (desktop, state.server))
+    }
+
+    /// The desktop that the client has confirmed, and in which depth.
+    pub fn confirmed_desktop(&self) -> Option<(Desktop, u16)> {
+        let state = self.state();
+        state.desktop.zip(state.depth).filter(|_| state.ready)
     }
 
     /// Does the client work on that share: has it confirmed what the target offered?

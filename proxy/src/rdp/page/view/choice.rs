@@ -86,7 +86,8 @@ impl ChoiceView {
         // What is called so comes before what is only described so; a stable sort keeps the rest.
         if let Some(first) = words.first() {
             let label = |index: &usize| self.rows.get(*index).map(|row| row.label.to_lowercase());
-            self.matches.sort_by_key(|index| !label(index).is_some_and(|label| label.contains(first)));
+            self.matches
+                .sort_by_key(|index| !label(index).is_some_and(|label| label.contains(first)));
         }
         self.selected = 0;
         self.scroll.first = 0;

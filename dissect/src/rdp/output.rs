@@ -1,0 +1,81 @@
+//! Fast-path output (MS-RDPBCGR 2.2.9.1.2), as far as to say where something of the gateway's own may stand between.
+
+use super::{Malformed, u16_le};
+
+/// The compression field says that compressionFlags follow the header of an update.
+const COMPRESSED: u8 = 0x80;
+/// FASTPATH_FRAGMENT_FIRST and FASTPATH_FRAGMENT_NEXT: more of the update follows in another PDU.
+const FIRST: u8 = 0x2;
+const NEXT: u8 = 0x3;
+
+/// Is an update unfinished at the end of this fast-path output PDU? `open`: was one before it?
+///
+/// # Errors
+/// If an update is longer than the PDU.
+pub fn stays_open(frame: &[u8], open: bool) -> Result<bool, Malformed> {
+    const SHORT: Malformed = Malformed("fast-path output is cut off");
+    let mut at = match frame.get(1).ok_or(SHORT)? & 0x80 {
+        0 => 2,
+        _ => 3,
+    };
+    let mut open = open;
+    while at < frame.len() {
+        let header = frame[at];
+        let flags = usize::from(header & 0xc0 == COMPRESSED);
+        let size = usize::from(u16_le(frame, at + 1 + flags).ok_or(SHORT)?);
+        at = at + 3 + flags + size;
+        let fragmentation = header >> 4 & 0x3;
+        open = fragmentation == FIRST || fragmentation == NEXT;
+    }
+    match at == frame.len() {
+        true => Ok(open),
+        false => Err(SHORT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pdu(updates: &[(u8, usize)]) -> Vec<u8> {
+        let mut frame = vec![0, 0];
+        for (fragmentation, size) in updates {
+            frame.push(fragmentation << 4 | 1);
+            frame.extend_from_slice(&u16::try_from(*size).unwrap().to_le_bytes());
+            frame.extend(vec![7; *size]);
+        }
+        frame[1] = u8::try_from(frame.len()).unwrap();
+        frame
+    }
+
+    #[test]
+    fn an_update_is_open_until_its_last_fragment() {
+        for (updates, expected) in [
+            (&[(0, 4)][..], false),
+            (&[(2, 4)][..], true),
+            (&[(3, 4)][..], true),
+            (&[(1, 4)][..], false),
+            (&[(0, 4), (2, 0)][..], true),
+            (&[(1, 4), (0, 4)][..], false),
+        ] {
+            assert_eq!(
+                stays_open(&pdu(updates), false),
+                Ok(expected),
+                "{updates:?}"
+            );
+        }
+        assert_eq!(stays_open(&[0, 2], true), Ok(true), "nothing in it");
+        let mut compressed = vec![0, 7, 0xa1, 0x40, 2, 0, 9];
+        compressed.push(9);
+        compressed[1] = 8;
+        assert_eq!(stays_open(&compressed, false), Ok(true));
+    }
+
+    #[test]
+    fn what_is_cut_off_is_refused() {
+        let whole = pdu(&[(0, 9)]);
+        for len in 3..whole.len() {
+            assert!(stays_open(&whole[..len], false).is_err(), "{len}");
+        }
+    }
+}
