@@ -148,6 +148,35 @@ fn xfreerdp_on_shadow_over_nla() {
     client.wait_same(shadow.display(), 15.0, PATIENCE);
 }
 
+/// With `xfreerdp3` in the path.
+#[test]
+#[ignore = "wants FreeRDP of Debian 13: `make test-wide`"]
+fn newer_freerdp_on_xrdp_and_on_shadow() {
+    let xrdp = Xrdp::start();
+    let login = Rdp::xfreerdp3(xrdp.port()).login(ACCOUNT, ACCOUNT_PASSWORD);
+    let mut client = connect(login.depth(32).clipboard());
+    let session = xrdp.session(PATIENCE);
+    write(&client, &session, "newer\n");
+    session.notepad.wait_typed("newer\n", PATIENCE);
+    client.wait_same(&session, 0.0, PATIENCE);
+    let _owner = client.display().copy("from here");
+    wait_until("the text arrives", PATIENCE, || {
+        session.pasted().as_deref() == Some("from here")
+    });
+    drop(client);
+
+    let shadow = Shadow::start();
+    let login = Rdp::xfreerdp3(shadow.port()).login(ACCOUNT, ACCOUNT_PASSWORD);
+    let mut client = connect(login.security(Security::Nla));
+    write(&client, shadow.display(), "newer\n");
+    shadow.notepad.wait_typed("newer\n", PATIENCE);
+    client.wait_same(shadow.display(), 15.0, PATIENCE);
+    drop(client);
+    let refused = Rdp::xfreerdp3(shadow.port()).login(ACCOUNT, "wrong");
+    let mut refused = refused.security(Security::Nla).start();
+    assert_eq!(refused.wait_exit(PATIENCE), CLOSED, "{}", refused.log());
+}
+
 #[test]
 fn a_wrong_password_does_not_pass_nla() {
     let shadow = Shadow::start();

@@ -12,6 +12,7 @@ use crate::harness::Daemon;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Program {
     Xfreerdp,
+    Xfreerdp3,
     Rdesktop,
 }
 
@@ -52,6 +53,15 @@ impl Rdp {
             drives: Vec::new(),
             home: None,
             options: Vec::new(),
+        }
+    }
+
+    /// FreeRDP's client of Debian 13 (3.15), which `scripts/newer-freerdp.sh` puts into a folder. It is
+    /// also one whose drives xrdp 0.9 does not show.
+    pub fn xfreerdp3(port: u16) -> Self {
+        Self {
+            program: Program::Xfreerdp3,
+            ..Self::xfreerdp(port)
         }
     }
 
@@ -147,7 +157,8 @@ impl Rdp {
         let display = Display::start(width, height);
         let dir = TempDir::with_prefix("sp-rdp-client-").unwrap();
         let mut command = match self.program {
-            Program::Xfreerdp => self.xfreerdp_command(&display),
+            Program::Xfreerdp => self.xfreerdp_command("xfreerdp", &display),
+            Program::Xfreerdp3 => self.xfreerdp_command("xfreerdp3", &display),
             Program::Rdesktop => self.rdesktop_command(&display),
         };
         let home = self.home.as_deref().unwrap_or(dir.path());
@@ -172,15 +183,15 @@ impl Rdp {
     fn input(&self) -> String {
         let password = self.password.as_deref().map(|text| format!("{text}\n"));
         let trust = match self.program {
-            Program::Xfreerdp => "",
+            Program::Xfreerdp | Program::Xfreerdp3 => "",
             // Asked once for each fault of a certificate.
             Program::Rdesktop => "yes\nyes\nyes\n",
         };
         password.unwrap_or_default() + trust
     }
 
-    fn xfreerdp_command(&self, display: &Display) -> Command {
-        let mut command = display.program("xfreerdp");
+    fn xfreerdp_command(&self, program: &str, display: &Display) -> Command {
+        let mut command = display.program(program);
         command
             .arg(format!("/v:127.0.0.1:{}", self.port))
             .arg(format!("/size:{}x{}", self.size.0, self.size.1))
