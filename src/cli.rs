@@ -244,6 +244,17 @@ pub enum Sessions {
         /// The text
         text: String,
     },
+    /// Write a file that opens an RDP client with the session in it
+    RdpFile {
+        /// The session's id
+        id: String,
+        /// Also make a password for one use within five minutes, and show it
+        #[arg(long)]
+        password: bool,
+        /// Where to; the standard output if not given
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Watch a live session; q or Ctrl-C leaves
     Watch {
         /// The session's id

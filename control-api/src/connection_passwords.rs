@@ -142,6 +142,16 @@ pub async fn issue(
     Ok(made.await?)
 }
 
+/// For one use of one activity on one host, within the next minutes.
+pub fn once(host: &str, activity: &str) -> ConnectionPasswordTerms {
+    ConnectionPasswordTerms {
+        host: Some(host.to_owned()),
+        activity: Some(activity.to_owned()),
+        uses: Uses::One,
+        lifetime: LIFETIME,
+    }
+}
+
 fn shown(caller: &Caller, row: ConnectionPasswordRow) -> Shown {
     // The grammar has no place for an activity without a host.
     let activity = row.host.as_ref().and(row.activity.as_ref());

@@ -66,10 +66,23 @@ pub struct ApiConfig {
     pub token_lifetime: Duration,
     /// Where users' SSH clients connect, `host:port`; shown to those who ask for a session.
     pub ssh_address: String,
+    /// How the gateway is reached by RDP.
+    pub rdp: RdpFront,
     /// The public key of the gateway's SSH certificate authority, `ssh-ed25519 AAAA…`.
     pub ssh_ca: String,
     /// How many tasks connections have now.
     pub connection_tasks: Arc<dyn Fn() -> usize + Send + Sync>,
+}
+
+/// The gateway's RDP door, as those who ask for a session are told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RdpFront {
+    /// Where users' RDP clients connect, `host:port`.
+    pub address: String,
+    /// Is network level authentication offered?
+    pub nla: bool,
+    /// Is TLS alone offered?
+    pub tls: bool,
 }
 
 /// Why the API could not start.
@@ -110,6 +123,7 @@ pub async fn start(config: ApiConfig, store: Store) -> Result<RunningApi, ApiErr
         tape_dir: config.tape_dir,
         token_lifetime: config.token_lifetime,
         ssh_address: config.ssh_address,
+        rdp: config.rdp,
         ssh_ca: config.ssh_ca,
         connection_tasks: config.connection_tasks,
         limiter: Default::default(),

@@ -14,7 +14,7 @@ use crate::input::{BODY_LIMIT, settled};
 use crate::nouns::{self, Noun};
 use crate::problem::Problem;
 use crate::sessions::orders::{End, Extend, Lock, Message, Order, Terminate, Unlock};
-use crate::sessions::{control, log, request, show, watch};
+use crate::sessions::{control, log, rdp_file, request, show, watch};
 use crate::state::Api;
 use crate::{
     apply, connection_passwords, health, login, nt_hash, openapi, people, recordings, ssh_ca, trail,
@@ -67,6 +67,7 @@ pub fn router(api: Api) -> Router {
         .route("/sessions/{id}/events", get(log::events))
         .route("/sessions/{id}/connections", get(log::connections))
         .route("/sessions/{id}/watch", get(watch::watch))
+        .route("/sessions/{id}/rdp-file", post(rdp_file::file))
         .merge(orders::<Lock>())
         .merge(orders::<Unlock>())
         .merge(orders::<End>())

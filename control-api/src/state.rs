@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::RdpFront;
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 
@@ -31,6 +32,8 @@ pub struct Shared {
     pub token_lifetime: Duration,
     /// Where users' SSH clients connect, `host:port`.
     pub ssh_address: String,
+    /// How the gateway is reached by RDP.
+    pub rdp: RdpFront,
     /// The public key of the gateway's SSH certificate authority.
     pub ssh_ca: String,
     /// How many tasks connections have now.

@@ -137,6 +137,11 @@ impl Client {
         self.json(self.accepted(answer)?)
     }
 
+    /// `POST path` with a JSON body, answered with something else than JSON.
+    pub fn post_for_bytes(&self, path: &str, body: &Value) -> Result<Response<Body>, Failure> {
+        self.accepted(self.send(path, &[], body)?)
+    }
+
     fn send(
         &self,
         path: &str,

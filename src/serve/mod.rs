@@ -196,6 +196,14 @@ async fn start_api(
             Some(address) => address.clone(),
             None => proxy.ssh_addr().to_string(),
         },
+        rdp: sallyport_control_api::RdpFront {
+            address: match &config.rdp.public_address {
+                Some(address) => address.clone(),
+                None => config.rdp.listen.to_string(),
+            },
+            nla: config.rdp.nla,
+            tls: config.rdp.tls,
+        },
         ssh_ca: ca::public_key(data_dir)?,
         connection_tasks: proxy.task_counter(),
     };

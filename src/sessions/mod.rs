@@ -1,5 +1,6 @@
 //! `sallyport sessions …`: everything about live and ended sessions goes through the API.
 
+mod rdp_file;
 mod watch;
 
 use serde_json::{Value, json};
@@ -39,6 +40,11 @@ pub fn run(client: &Client, command: &Sessions, output: Output) -> Result<(), Fa
         Sessions::Message { id, text } => {
             order(client, id, "message", &json!({ "text": text }), output)
         }
+        Sessions::RdpFile {
+            id,
+            password,
+            output: file,
+        } => rdp_file::write(client, id, *password, file.as_deref(), output),
         Sessions::Watch { id, plain } => watch::run(client, id, *plain, output),
     }
 }

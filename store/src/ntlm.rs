@@ -168,6 +168,17 @@ impl Store {
         Ok(())
     }
 
+    /// Is the NT hash of a user's own password kept?
+    pub async fn keeps_nt_hash(&self, user: NounId) -> Result<bool, StoreError> {
+        let row =
+            sqlx::query("SELECT COUNT(*) AS count FROM secret WHERE owner_id = $1 AND field = $2")
+                .bind(user.to_string())
+                .bind(NT_HASH)
+                .fetch_one(&mut *self.ask().await?)
+                .await?;
+        row.flag("count")
+    }
+
     fn candidate(&self, row: &AnyRow) -> Result<NtlmCandidate, StoreError> {
         let id = match row.text("id")?.as_str() {
             "" => CandidateId::UserHash,

@@ -86,6 +86,7 @@ fn all_schemas(to: &mut Vec<Named>) {
     add::<crate::people::PinnedRdpKeys>(to);
     add::<crate::connection_passwords::ConnectionPasswordRequest>(to);
     add::<crate::sessions::request::SessionRequest>(to);
+    add::<crate::sessions::rdp_file::RdpFileRequest>(to);
     add::<crate::sessions::orders::Lock>(to);
     add::<crate::sessions::orders::Unlock>(to);
     add::<crate::sessions::orders::End>(to);

@@ -79,6 +79,7 @@ pub fn paths() -> Paths {
         .op(Get, "/api/v1/sessions/{id}/events", Who::LoggedIn, "A session's log", None, Page("Event", &EVENTS))
         .op(Get, "/api/v1/sessions/{id}/connections", Who::LoggedIn, "A session's connections", None, Json(200, "Connections"))
         .op(Get, "/api/v1/sessions/{id}/watch", Who::Readers, "Watch it live, over a WebSocket: JSON in text frames, terminal output in binary ones; `token` may stand in the query", None, Stream)
+        .op(Post, "/api/v1/sessions/{id}/rdp-file", Who::Users, "A file that opens an RDP client with one's own session in it", Some("RdpFileRequest"), Bytes(crate::sessions::rdp_file::MEDIA_TYPE))
         .order("lock", Who::Admins, "Freeze it", "Lock")
         .order("unlock", Who::Admins, "Thaw it", "Unlock")
         .order("end", Who::Users, "End it", "End")

@@ -151,8 +151,12 @@ pub struct Session {
 pub struct Requested {
     #[serde(flatten)]
     session: Session,
+    /// What to type, for a session of SSH.
     #[schema(example = "ssh -p 2222 'alice+shell+web-01@127.0.0.1'")]
-    ssh: String,
+    ssh: Option<String>,
+    /// What to type, for a session of RDP.
+    #[schema(example = "xfreerdp /v:127.0.0.1:3390 /u:'alice+desktop+desk-01'")]
+    rdp: Option<String>,
 }
 
 /// One line of a session's log.

@@ -3,6 +3,7 @@
 pub mod control;
 pub mod log;
 pub mod orders;
+pub mod rdp_file;
 pub mod request;
 pub mod show;
 mod view;

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use sallyport_domain::declared::Protocol;
+use sallyport_domain::declared::{Host, Protocol};
 use sallyport_domain::event::Event;
 use sallyport_domain::id::SessionId;
 use sallyport_domain::launch_point::LaunchPoint;
@@ -56,7 +56,7 @@ pub struct SessionRequest {
     /// Ticket number.
     #[serde(default)]
     ticket: Option<String>,
-    /// `ssh`.
+    /// `ssh` or `rdp`; without it, the one that leads there, SSH first.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     protocol: Option<Protocol>,
@@ -82,8 +82,12 @@ pub struct LaunchPointBody {
 pub struct Requested {
     #[serde(flatten)]
     session: SessionRow,
-    /// What to type.
-    ssh: String,
+    /// What to type for SSH.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ssh: Option<String>,
+    /// What to type for RDP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rdp: Option<String>,
 }
 
 /// `POST /sessions`
@@ -95,11 +99,12 @@ pub async fn request(
     caller.require(Act::UseSessions)?;
     let mut body = body.read()?;
     let launch_point = launch_point(body.launch_point.take())?;
-    let request = readable(body)?;
-    let permit = match allowed(&api, &caller, &request).await? {
+    let named = body.protocol;
+    let mut request = readable(body)?;
+    let permit = match allowed(&api, &caller, &mut request, named).await? {
         Ok(permit) => permit,
         Err(refusal) => {
-            let kind = SessionType::PamSsh;
+            let kind = session_type(request.protocol);
             return Err(on_record(&api, &caller, kind, refusal, &request.host).await?);
         }
     };
@@ -118,12 +123,16 @@ pub async fn request(
             serde_json::to_value(&session).map_err(Problem::internal)?,
         )
         .await?;
-    let ssh = ssh_line(&api.ssh_address, &session);
+    let (mut ssh, mut rdp) = (None, None);
+    match request.protocol {
+        Protocol::Ssh => ssh = Some(ssh_line(&api.ssh_address, &session)),
+        Protocol::Rdp => rdp = Some(rdp_line(&api.rdp.address, &session)),
+    }
     let location = format!("/api/v1/sessions/{id}");
     Ok((
         StatusCode::CREATED,
         [(header::LOCATION, location)],
-        Json(Requested { session, ssh }),
+        Json(Requested { session, ssh, rdp }),
     )
         .into_response())
 }
@@ -161,13 +170,8 @@ fn readable(body: SessionRequest) -> Result<policy::Request, Problem> {
         let text = text.map(|text| printable(field, &text)).transpose()?;
         Ok(text.filter(|text| !text.is_empty()))
     };
-    let protocol = body.protocol.unwrap_or(Protocol::Ssh);
-    match protocol {
-        Protocol::Ssh => {}
-        Protocol::Rdp => return Err(Refusal::NotOffered { what: "RDP" }.into()),
-    }
     Ok(policy::Request {
-        protocol,
+        protocol: body.protocol.unwrap_or(Protocol::Ssh),
         host: printable("host", &body.host)?,
         activity: text("activity", body.activity)?,
         account: None,
@@ -177,19 +181,58 @@ fn readable(body: SessionRequest) -> Result<policy::Request, Problem> {
     })
 }
 
+/// What the policy says, over the protocol that was named; if none was, over RDP where nothing leads there by SSH.
 async fn allowed(
     api: &Api,
     caller: &Caller,
-    request: &policy::Request,
+    request: &mut policy::Request,
+    named: Option<Protocol>,
 ) -> Result<Result<Permit, Refusal>, Problem> {
     let snapshot = api
         .store
         .policy_snapshot(&caller.viewer.name, &request.host)
         .await?;
-    Ok(match policy::evaluate(&snapshot, request) {
+    let decided = |request: &policy::Request| match policy::evaluate(&snapshot, request) {
         Decision::Allow(permit) => Ok(permit),
         Decision::Deny(refusal) => Err(refusal),
-    })
+    };
+    let first = decided(request);
+    if named.is_some() || !first.as_ref().is_err_and(leads_nowhere) {
+        return Ok(first);
+    }
+    let by_rdp = policy::Request {
+        protocol: Protocol::Rdp,
+        ..request.clone()
+    };
+    let second = decided(&by_rdp);
+    if second.as_ref().is_err_and(leads_nowhere) {
+        return Ok(first);
+    }
+    *request = by_rdp;
+    Ok(second)
+}
+
+/// Does no policy lead to what was asked for, whatever the conditions?
+fn leads_nowhere(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::NoPolicy { .. } | Refusal::NoSuchActivity { .. }
+    )
+}
+
+fn session_type(protocol: Protocol) -> SessionType {
+    match protocol {
+        Protocol::Ssh => SessionType::PamSsh,
+        Protocol::Rdp => SessionType::PamRdp,
+    }
+}
+
+/// Where the host is reached over a protocol, on the port declared or the usual one.
+fn target_port(host: &Host, protocol: Protocol) -> u16 {
+    match protocol {
+        Protocol::Ssh => host.ssh.as_ref().map_or(22, |endpoint| endpoint.port),
+        Protocol::Rdp => host.rdp.as_ref().map_or(3389, |endpoint| endpoint.port),
+    }
 }
 
 /// A refusal belongs into the access log like one at the door.
@@ -239,7 +282,7 @@ fn new_session(
         id,
         origin: Origin::Api,
         launch_point,
-        kind: SessionType::PamSsh,
+        kind: session_type(request.protocol),
         user: who.name.clone(),
         first_name: who.first_name.clone(),
         last_name: who.last_name.clone(),
@@ -251,7 +294,7 @@ fn new_session(
         host: host.name.clone(),
         host_id: permit.host_id(),
         target_address: host.address.clone(),
-        target_port: host.ssh.as_ref().map_or(22, |endpoint| endpoint.port),
+        target_port: target_port(host, request.protocol),
         source_ip: String::new(),
         activity: permit.activity().to_owned(),
         access_policy: permit.policy().to_owned(),
@@ -312,9 +355,16 @@ fn ssh_line(address: &str, session: &SessionRow) -> String {
     } else {
         format!("-p {port} ")
     };
+    format!("ssh {port}'{}@{host}'", connect_string(session))
+}
+
+/// The same for RDP, with a client that has a command line.
+fn rdp_line(address: &str, session: &SessionRow) -> String {
+    format!("xfreerdp /v:{address} /u:'{}'", connect_string(session))
+}
+
+/// The user name that leads to a session.
+pub fn connect_string(session: &SessionRow) -> String {
     let activity = session.activity.replace(' ', "_");
-    format!(
-        "ssh {port}'{}+{activity}+{}@{host}'",
-        session.user, session.host
-    )
+    format!("{}+{activity}+{}", session.user, session.host)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sallyport_control_api::{ApiConfig, RunningApi};
+use sallyport_control_api::{ApiConfig, RdpFront, RunningApi};
 use sallyport_domain::command::{Command, CommandDenied, ConnectionEffect, Outcome};
 use sallyport_domain::declared::{Declaration, NounKind, RecordingMode};
 use sallyport_domain::event::Event;
@@ -84,6 +84,11 @@ impl World {
             tape_dir,
             token_lifetime: Duration::from_secs(3600),
             ssh_address: "127.0.0.1:2222".to_owned(),
+            rdp: RdpFront {
+                address: "127.0.0.1:3390".to_owned(),
+                nla: true,
+                tls: true,
+            },
             ssh_ca: "ssh-ed25519 AAAA".to_owned(),
             connection_tasks: std::sync::Arc::new(|| 0),
         };

@@ -15,6 +15,7 @@ mod input;
 mod lists;
 mod login;
 mod orders;
+mod rdp;
 mod recordings;
 mod roles;
 mod scopes;

@@ -230,7 +230,7 @@ fn a_session_can_be_asked_for() {
         (
             json!({ "host": "web-01", "protocol": "rdp" }),
             403,
-            "not_offered",
+            "no_policy",
         ),
     ] {
         let answer = world.client.post(&alice, "/api/v1/sessions", &body);
@@ -246,7 +246,7 @@ fn a_session_can_be_asked_for() {
         .client
         .get(&bob, "/api/v1/access-log?user=alice&outcome=refused")
         .json();
-    assert_eq!(refused["total"], 4, "{refused}");
+    assert_eq!(refused["total"], 5, "{refused}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use sallyport_domain::status::Status;
 use sqlx::AssertSqlSafe;
 
 use super::read::{COLUMNS, shown, stored};
-use super::{SessionRow, StoredSession};
+use super::{SessionRow, SessionType, StoredSession};
 use crate::error::StoreError;
 use crate::listing::{Filter, Listing, RowStream, SortKey, order};
 use crate::open::Store;
@@ -275,7 +275,7 @@ impl Store {
         self.export(listing(viewer, query)?, shown)
     }
 
-    /// The newest session made through the API that `user` may enter on that host now, with that
+    /// The newest session made through the API that `user` may enter on that host now by SSH, with that
     /// activity if one is given. Available ones come before those that are locked or not ready yet.
     pub async fn enterable_session(
         &self,
@@ -284,9 +284,32 @@ impl Store {
         activity: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<Option<StoredSession>, StoreError> {
+        self.enterable("<>", user, host, activity, now).await
+    }
+
+    /// The same by RDP.
+    pub async fn enterable_rdp_session(
+        &self,
+        user: &str,
+        host: NounId,
+        activity: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<StoredSession>, StoreError> {
+        self.enterable("=", user, host, activity, now).await
+    }
+
+    /// `is_rdp` is `=` or `<>`: a session is entered by the protocol it was asked for.
+    async fn enterable(
+        &self,
+        is_rdp: &'static str,
+        user: &str,
+        host: NounId,
+        activity: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<StoredSession>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM session s
-             WHERE s.final = 0 AND s.origin = 'api' AND s.user_name = $1 AND s.host_id = $2
+             WHERE s.final = 0 AND s.origin = 'api' AND s.user_name = $1 AND s.host_id = $2 AND s.kind {is_rdp} $5
                 AND ($3 = '' OR s.activity = $3) AND (s.scheduled_end IS NULL OR s.scheduled_end > $4)
                 AND s.status IN ('Provisioning', 'Available', 'Logged In', 'Suspended', 'Locked')
              ORDER BY CASE WHEN s.status IN ('Available', 'Logged In') THEN 0 ELSE 1 END, s.requested_at DESC LIMIT 1"
@@ -296,6 +319,7 @@ impl Store {
             .bind(host.to_string())
             .bind(activity.unwrap_or_default())
             .bind(micros(now))
+            .bind(SessionType::PamRdp.as_str())
             .fetch_optional(&mut *self.ask().await?)
             .await?;
         row.as_ref().map(stored).transpose()

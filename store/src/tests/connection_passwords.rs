@@ -363,6 +363,7 @@ async fn the_hash_of_ones_own_password_is_kept_on_demand(bench: Bench) {
     assert!(kept(1).await.is_empty());
     assert!(keep(ALICE_PASSWORD, 1).await && keep(ALICE_PASSWORD, 2).await);
     assert_eq!(kept(2).await, [CandidateId::UserHash]);
+    assert!(store.keeps_nt_hash(alice).await.unwrap());
     let found = candidates(store, "alice", 2).await.remove(0);
     assert!(*found.nt_hash == *nt_hash(ALICE_PASSWORD));
     assert_eq!((found.host, found.activity), (None, None));
@@ -385,7 +386,7 @@ async fn the_hash_of_ones_own_password_is_kept_on_demand(bench: Bench) {
     }
     store.drop_nt_hash(&system, alice, at(4)).await.unwrap();
     store.drop_nt_hash(&system, alice, at(4)).await.unwrap();
-    assert!(kept(4).await.is_empty());
+    assert!(kept(4).await.is_empty() && !store.keeps_nt_hash(alice).await.unwrap());
 
     // Another password, by herself or declared, drops it; the same one declared again does not.
     assert!(keep(ALICE_PASSWORD, 5).await);

@@ -10,8 +10,8 @@ use super::data::{apply_example, at, requested, session, update, viewer};
 use super::harness::{Bench, on_both};
 use crate::sql::new_id;
 use crate::{
-    Hint, ListQuery, NewConnection, NewRecording, NewSession, RecordingState, SessionUpdate, Store,
-    StoreError,
+    Hint, ListQuery, NewConnection, NewRecording, NewSession, RecordingState, SessionType,
+    SessionUpdate, Store, StoreError,
 };
 
 on_both! {
@@ -669,6 +669,13 @@ async fn sessions_can_be_entered_until_they_end(bench: Bench) {
         state.times.scheduled_end = Some(at(100));
         store.save_session(new.id, &state, &[]).await.unwrap();
     };
+    // A session is entered by the protocol that it was asked for.
+    let mut desktop = session(store, 3).await;
+    (desktop.origin, desktop.kind) = (Origin::Api, SessionType::PamRdp);
+    store.insert_session(&desktop, &[]).await.unwrap();
+    let by_rdp = store.enterable_rdp_session("alice", host, None, at(3));
+    assert_eq!(by_rdp.await.unwrap().unwrap().session.id, desktop.id);
+    assert_eq!(find("alice", None, 3).await, Some(second.id));
     state(&first, Status::LoggedIn).await;
     state(&second, Status::Locked).await;
     assert_eq!(
