@@ -28,6 +28,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("desktop", targets::desktop::run),
     ("echo", targets::echo::run),
     ("files", targets::files::run),
+    ("picture_track", targets::picture_track::run),
     ("proxy_protocol", targets::proxy_protocol::run),
     ("rdp", targets::rdp::run),
     ("screen", targets::screen::run),

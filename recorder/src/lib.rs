@@ -21,6 +21,7 @@ pub mod screen;
 mod space;
 mod sync;
 mod tail;
+pub mod track;
 mod verify;
 mod writer;
 
@@ -34,5 +35,6 @@ pub use recover::{Recovered, Shelf, recover, shelf, tapes};
 pub use screen::{LiveScreen, Screen};
 pub use space::check_space;
 pub use tail::TapeTail;
+pub use track::{Painter, PictureReader, PictureTail, PictureWriter};
 pub use verify::{BadFrame, VerifyError, VerifyReport, verify};
 pub use writer::{Finished, TapeWriter};

@@ -7,6 +7,7 @@ pub mod declaration;
 pub mod desktop;
 pub mod echo;
 pub mod files;
+pub mod picture_track;
 pub mod proxy_protocol;
 pub mod rdp;
 pub mod screen;

@@ -75,34 +75,39 @@ impl From<&InclusiveRectangle> for Rect {
 
 /// Collects what changed.
 #[derive(Debug, Default)]
-pub(super) struct Damage(Vec<Rect>);
+pub(super) struct Damage {
+    rects: Vec<Rect>,
+    /// How often something was added.
+    pub count: u64,
+}
 
 impl Damage {
     /// Adds a part. What it can be joined with at little cost, it is joined with.
     pub fn add(&mut self, rect: Rect) {
+        self.count += 1;
         let mut rect = rect;
         // What grew may now be worth joining with another.
-        while let Some(at) = self.0.iter().position(|old| worth_joining(*old, rect)) {
-            rect = rect.union(self.0.swap_remove(at));
+        while let Some(at) = self.rects.iter().position(|old| worth_joining(*old, rect)) {
+            rect = rect.union(self.rects.swap_remove(at));
         }
-        if self.0.len() >= MAX_RECTS {
+        if self.rects.len() >= MAX_RECTS {
             let growth = |old: &Rect| old.union(rect).area() - old.area();
-            let cheapest = (0..self.0.len()).min_by_key(|at| growth(&self.0[*at]));
+            let cheapest = (0..self.rects.len()).min_by_key(|at| growth(&self.rects[*at]));
             if let Some(at) = cheapest {
-                rect = rect.union(self.0.swap_remove(at));
+                rect = rect.union(self.rects.swap_remove(at));
             }
         }
-        self.0.push(rect);
+        self.rects.push(rect);
     }
 
     /// What changed since the last call.
     pub fn take(&mut self) -> Vec<Rect> {
-        std::mem::take(&mut self.0)
+        std::mem::take(&mut self.rects)
     }
 
     /// Did anything change?
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.rects.is_empty()
     }
 }
 

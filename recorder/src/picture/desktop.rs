@@ -67,22 +67,24 @@ impl Desktop {
 
     /// Takes whole PDUs from the target ([`crate::Record::FromTarget`]).
     pub fn from_target(&mut self, pdus: &[u8], at: Duration) {
+        let before = self.state();
         let mut rest = pdus;
         while !rest.is_empty() {
             let Some((pdu, after)) = next_pdu(rest) else {
                 self.fault(Fault("bytes that are no PDU"));
-                return;
+                break;
             };
             rest = after;
             self.guarded(|desktop| desktop.pdu_from_target(pdu));
         }
-        if !self.picture.damage.is_empty() {
+        if self.state() != before {
             self.changed = at;
         }
     }
 
     /// Takes whole PDUs from the client ([`crate::Record::FromClient`]): they tell where the mouse is.
-    pub fn from_client(&mut self, pdus: &[u8], _at: Duration) {
+    pub fn from_client(&mut self, pdus: &[u8], at: Duration) {
+        let before = self.state();
         let mut rest = pdus;
         while let Some((pdu, after)) = next_pdu(rest) {
             rest = after;
@@ -91,6 +93,15 @@ impl Desktop {
                 0
             });
         }
+        if self.state() != before {
+            self.changed = at;
+        }
+    }
+
+    /// Differs after everything that could be seen.
+    fn state(&self) -> (u64, Pointer, u64) {
+        let damaged = self.picture.damage.count;
+        (damaged, self.pointer().clone(), self.faults)
     }
 
     /// The picture; `None` before the first Demand Active.
@@ -109,7 +120,7 @@ impl Desktop {
         !self.picture.damage.is_empty()
     }
 
-    /// When the last PDU came that changed the picture.
+    /// When the last PDUs came that changed the picture or the pointer, or could not be decoded.
     pub fn changed(&self) -> Duration {
         self.changed
     }
@@ -238,7 +249,7 @@ impl Picture {
             Err(_) => return 1,
         }
         // What was changed of the picture before it is of no use any more.
-        self.damage = Damage::default();
+        self.damage.take();
         self.damage.add(Rect::whole(width, height));
         0
     }

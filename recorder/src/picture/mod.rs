@@ -31,4 +31,4 @@ pub const MAX_PIXELS: usize = (64 << 20) / 4;
 struct Fault(&'static str);
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
