@@ -9,7 +9,7 @@ use sallyport_domain::id::{ConnectionId, SessionId};
 use sallyport_domain::permit::{Granted, Permit};
 use sallyport_domain::refusal::Refusal;
 use sallyport_domain::right::Right;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::driver::{DriverHandle, Mail};
@@ -29,6 +29,8 @@ pub struct Connection {
     pub gate: Gate,
     /// What passes is here first.
     pub tape: Tape,
+    /// Told when there is more on the tape, for whoever paints from it.
+    pub grown: Arc<Notify>,
     driver: DriverHandle,
     permit: watch::Sender<Arc<Permit>>,
     typed: AtomicBool,
@@ -56,6 +58,7 @@ impl Connection {
             session,
             gate: Gate::new(),
             tape,
+            grown: Arc::default(),
             driver,
             permit: watch::Sender::new(Arc::new(permit)),
             typed: AtomicBool::new(false),

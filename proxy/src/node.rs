@@ -23,6 +23,7 @@ use crate::config::ProxyConfig;
 use crate::driver::{self, DriverHandle, Mail, Start};
 use crate::lanes::{Lanes, Slot};
 use crate::origin::origin;
+use crate::rdp::Studio;
 use crate::ssh::certificate::Authorities;
 use crate::ssh::{self, algorithms};
 use crate::{ProxyError, orders, rdp, recovery};
@@ -71,6 +72,8 @@ pub struct Node {
     pub authorities: Authorities,
     /// Settings of the client legs.
     pub ssh: Arc<server::Config>,
+    /// Paints the pictures of desktops.
+    pub studio: Studio,
     /// Vouches for the host keys of connections that end here instead of at the host.
     pub ca: HostCa,
     drivers: TaskTracker,
@@ -156,6 +159,7 @@ pub async fn start(config: ProxyConfig, store: Store) -> Result<RunningProxy, Pr
         backoff: Backoff::default(),
         authorities,
         ssh,
+        studio: Studio::start().map_err(ProxyError::Threads)?,
         ca,
         drivers: TaskTracker::new(),
         logins,

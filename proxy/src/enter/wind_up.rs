@@ -30,6 +30,7 @@ pub async fn finish_tape(connection: &Arc<Connection>) {
     let finished =
         tokio::task::spawn_blocking(move || finishing.tape.finish(finishing.cut_reason().as_ref()))
             .await;
+    connection.grown.notify_one();
     let at = clock::now();
     let (entry, event) = match finished {
         Ok(Some(Ok(tape))) => {

@@ -23,10 +23,12 @@ mod pin;
 mod relay;
 mod room;
 mod serve;
+mod studio;
 mod tls;
 
 pub use front::Security;
 pub use serve::serve;
+pub use studio::Studio;
 pub use tls::{CertificateError, PublicKey};
 
 use crate::config::RdpConfig;

@@ -108,7 +108,17 @@ where
     let asked = &entrance.arrived.asked;
     let came_of_it = entrance.pass(&mut leg).await;
     match came_of_it {
-        Ok(joined) => accompany(&joined, leg, asked).await,
+        Ok(joined) => {
+            let connection = &joined.connection;
+            if let Some(tape) = connection.tape.path() {
+                let (number, grown) = (
+                    uuid::Uuid::from(connection.id).as_u128(),
+                    connection.grown.clone(),
+                );
+                entrance.node.studio.paint(number, tape.clone(), grown);
+            }
+            accompany(&joined, leg, asked).await;
+        }
         Err(why) => {
             goodbye::say(&mut leg.stream, asked, None, why).await;
             linger(&mut leg).await;

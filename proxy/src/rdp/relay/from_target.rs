@@ -277,7 +277,9 @@ where
             .filter(|place| !place.is_empty())
             .map(|place| Record::FromTarget { pdus: &run[place] })
             .collect();
-        Ok(self.connection.tape.write(&records, run.len())?)
+        self.connection.tape.write(&records, run.len())?;
+        self.connection.grown.notify_one();
+        Ok(())
     }
 
     fn is_recorded(&self, frame: &[u8]) -> bool {
