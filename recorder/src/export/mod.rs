@@ -1,7 +1,8 @@
-//! Tapes in other forms: asciicast, text, and step by step for a player.
+//! Tapes in other forms: asciicast, text, and step by step for a player; a desktop's in pictures.
 
 mod asciicast;
 mod lines;
+mod pictures;
 mod replay;
 mod text;
 mod utf8;
@@ -10,6 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use asciicast::asciicast;
+pub use pictures::{Pictures, Shown, canvas_at, picture_at};
 pub use replay::{Pace, Replay, Step, StepKind};
 pub use text::text;
 

@@ -48,7 +48,7 @@ impl Rect {
     }
 
     /// The smallest that holds both.
-    fn union(self, other: Self) -> Self {
+    pub fn union(self, other: Self) -> Self {
         let x = self.x.min(other.x);
         let y = self.y.min(other.y);
         let right = (self.x.saturating_add(self.width)).max(other.x.saturating_add(other.width));

@@ -44,7 +44,7 @@ pub struct Canvas {
 
 impl Canvas {
     /// A copy of what a desktop shows; `None` before it shows anything.
-    pub(super) fn of(desktop: &Desktop, covered: bool) -> Option<Self> {
+    pub(crate) fn of(desktop: &Desktop, covered: bool) -> Option<Self> {
         let image = desktop.image()?;
         Some(Self {
             width: image.width,
