@@ -62,18 +62,7 @@ pub fn router(api: Api) -> Router {
             delete(connection_passwords::remove),
         )
         .route("/ssh-ca", get(ssh_ca::show))
-        .route("/sessions", get(show::list).post(request::request))
-        .route("/sessions/{id}", get(show::show))
-        .route("/sessions/{id}/events", get(log::events))
-        .route("/sessions/{id}/connections", get(log::connections))
-        .route("/sessions/{id}/watch", get(watch::watch))
-        .route("/sessions/{id}/rdp-file", post(rdp_file::file))
-        .merge(orders::<Lock>())
-        .merge(orders::<Unlock>())
-        .merge(orders::<End>())
-        .merge(orders::<Terminate>())
-        .merge(orders::<Extend>())
-        .merge(orders::<Message>())
+        .merge(sessions())
         .route("/recordings", get(recordings::list))
         .route("/recordings/{id}", get(recordings::show))
         .route("/recordings/{id}/tape", get(recordings::tape))
@@ -92,6 +81,23 @@ pub fn router(api: Api) -> Router {
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(api.clone(), around))
         .with_state(api)
+}
+
+/// Sessions: listed, asked for, watched, ordered about.
+fn sessions() -> Router<Api> {
+    Router::new()
+        .route("/sessions", get(show::list).post(request::request))
+        .route("/sessions/{id}", get(show::show))
+        .route("/sessions/{id}/events", get(log::events))
+        .route("/sessions/{id}/connections", get(log::connections))
+        .route("/sessions/{id}/watch", get(watch::watch))
+        .route("/sessions/{id}/rdp-file", post(rdp_file::file))
+        .merge(orders::<Lock>())
+        .merge(orders::<Unlock>())
+        .merge(orders::<End>())
+        .merge(orders::<Terminate>())
+        .merge(orders::<Extend>())
+        .merge(orders::<Message>())
 }
 
 /// A noun's collection; `name` is how its items are named in a path (a scope's name has slashes).
