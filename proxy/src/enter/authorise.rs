@@ -4,12 +4,12 @@ use crate::clock;
 use sallyport_domain::algorithm::Negotiated;
 use sallyport_domain::connect_string::ConnectString;
 use sallyport_domain::declared::Protocol;
-use sallyport_domain::id::SessionId;
+use sallyport_domain::id::{NounId, SessionId};
 use sallyport_domain::launch_point::LaunchPoint;
 use sallyport_domain::permit::Permit;
 use sallyport_domain::policy::{self, Decision, Request, Snapshot};
 use sallyport_domain::refusal::Refusal;
-use sallyport_store::{Identity, StoreError};
+use sallyport_store::{Identity, StoreError, StoredSession};
 
 use crate::node::Node;
 
@@ -134,14 +134,14 @@ pub async fn authorise(
     };
     // A session asked for through the API is entered, under the notes and the ticket given there.
     let waiting = match &snapshot.host {
-        Some((host, _)) if snapshot.asked_ahead => node
-            .store
-            .enterable_session(user, *host, wish.activity.as_deref(), clock::now())
-            .await
-            .map_err(store_unavailable)?
-            .map(|stored| stored.session)
-            // One that runs under another account than she asks for is not the one she means.
-            .filter(|session| fits(&snapshot, &request, &session.activity)),
+        Some((host, _)) if snapshot.asked_ahead => {
+            enterable(node, protocol, user, *host, wish.activity.as_deref())
+                .await
+                .map_err(store_unavailable)?
+                .map(|stored| stored.session)
+                // One that runs under another account than she asks for is not the one she means.
+                .filter(|session| fits(&snapshot, &request, &session.activity))
+        }
         Some(_) | None => None,
     };
     if let Some(session) = &waiting {
@@ -159,6 +159,21 @@ pub async fn authorise(
             launch_point: wish.launch_point,
         }),
         Decision::Deny(refusal) => Err(refusal),
+    }
+}
+
+/// A session of hers that waits to be entered over that protocol.
+async fn enterable(
+    node: &Node,
+    protocol: Protocol,
+    user: &str,
+    host: NounId,
+    activity: Option<&str>,
+) -> Result<Option<StoredSession>, StoreError> {
+    let (store, now) = (&node.store, clock::now());
+    match protocol {
+        Protocol::Ssh => store.enterable_session(user, host, activity, now).await,
+        Protocol::Rdp => store.enterable_rdp_session(user, host, activity, now).await,
     }
 }
 

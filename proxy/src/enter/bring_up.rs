@@ -48,28 +48,7 @@ pub async fn bring_up<A: Approach>(
     })?;
     let now = clock::now();
     let (tape, path) = begin_tape(node, guest, permit, session, id, now).await?;
-    let new = NewConnection {
-        id,
-        session,
-        source_ip: guest.source_ip.clone(),
-        client: guest.client.clone(),
-        connected_at: now,
-        tape: path.clone(),
-    };
-    driver
-        .send(Mail::Write(Entry::ConnectionOpened(Box::new(new))))
-        .await;
-    if !path.is_empty() {
-        let new = NewRecording {
-            connection: id,
-            session,
-            path,
-            started_at: now,
-        };
-        driver
-            .send(Mail::Write(Entry::TapeBegun(Box::new(new))))
-            .await;
-    }
+    open_rows(guest, found, id, &path, now).await;
     let connection = Arc::new(Connection::new(
         id,
         session,
@@ -94,6 +73,33 @@ pub async fn bring_up<A: Approach>(
         connection,
         target: Arc::new(target),
     })
+}
+
+/// The rows of a connection that begins, and of its tape if there is one.
+async fn open_rows(guest: &Guest, found: &Found, id: ConnectionId, path: &str, now: DateTime<Utc>) {
+    let (session, driver) = (found.id, &found.driver);
+    let new = NewConnection {
+        id,
+        session,
+        source_ip: guest.source_ip.clone(),
+        client: guest.client.clone(),
+        connected_at: now,
+        tape: path.to_owned(),
+    };
+    driver
+        .send(Mail::Write(Entry::ConnectionOpened(Box::new(new))))
+        .await;
+    if !path.is_empty() {
+        let new = NewRecording {
+            connection: id,
+            session,
+            path: path.to_owned(),
+            started_at: now,
+        };
+        driver
+            .send(Mail::Write(Entry::TapeBegun(Box::new(new))))
+            .await;
+    }
 }
 
 /// What stands at the beginning of every tape.

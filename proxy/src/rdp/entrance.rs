@@ -269,6 +269,14 @@ fn client(asked: &Asked) -> String {
 }
 
 impl Bound {
+    /// Is that connect string one it is good for?
+    pub fn fits(&self, name: &str) -> bool {
+        match connect_string::parse(name).and_then(Wish::try_from) {
+            Ok(wish) => self.allows(wish).is_ok(),
+            Err(_) => true,
+        }
+    }
+
     /// A connection password for one host, or one activity, is good for nothing else; what is not said, it says.
     fn allows(&self, mut wish: Wish) -> Result<Wish, Refusal> {
         let refused = || Refusal::NotOffered {

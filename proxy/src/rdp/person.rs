@@ -237,9 +237,14 @@ impl Desk<'_> {
         candidate: &NtlmCandidate,
     ) -> Result<Option<Person>, StoreError> {
         let store = &self.node.store;
+        let bound = Bound {
+            host: candidate.host.clone(),
+            activity: candidate.activity.clone(),
+        };
         let method = match candidate.id {
             CandidateId::ConnectionPassword(id) => {
-                if !store.use_connection_password(id, clock::now()).await? {
+                // With another host than it is for she is refused; it is not used up by that.
+                if bound.fits(name) && !store.use_connection_password(id, clock::now()).await? {
                     return Ok(None);
                 }
                 "connection-password"
@@ -251,10 +256,7 @@ impl Desk<'_> {
             identity,
             method,
             wish: name.to_owned(),
-            bound: Bound {
-                host: candidate.host.clone(),
-                activity: candidate.activity.clone(),
-            },
+            bound,
         }))
     }
 

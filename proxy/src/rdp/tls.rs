@@ -42,12 +42,21 @@ fn hex(bytes: &[u8]) -> String {
 #[derive(Debug)]
 pub struct Keeper {
     provider: Arc<CryptoProvider>,
-    seen: Mutex<Option<CertificateDer<'static>>>,
+    seen: Mutex<Option<ShownChain>>,
+}
+
+/// What a target showed.
+#[derive(Debug, Clone)]
+pub struct ShownChain {
+    /// Its certificate.
+    pub certificate: CertificateDer<'static>,
+    /// Those that lead to an authority.
+    pub intermediates: Vec<CertificateDer<'static>>,
 }
 
 impl Keeper {
     /// What was shown.
-    pub fn certificate(&self) -> Option<CertificateDer<'static>> {
+    pub fn shown(&self) -> Option<ShownChain> {
         self.seen
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -59,13 +68,19 @@ impl ServerCertVerifier for Keeper {
     fn verify_server_cert(
         &self,
         shown: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
+        intermediates: &[CertificateDer<'_>],
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen = Some(shown.clone().into_owned());
+        *seen = Some(ShownChain {
+            certificate: shown.clone().into_owned(),
+            intermediates: intermediates
+                .iter()
+                .map(|one| one.clone().into_owned())
+                .collect(),
+        });
         Ok(ServerCertVerified::assertion())
     }
 

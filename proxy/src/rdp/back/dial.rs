@@ -10,7 +10,6 @@ use ironrdp_pdu::nego::{
 use ironrdp_pdu::x224::X224;
 use rustls::pki_types::ServerName;
 use sallyport_domain::algorithm::Negotiated;
-use sallyport_domain::declared::RdpEndpoint;
 use sallyport_domain::permit::Permit;
 use sallyport_domain::refusal::Refusal;
 use sallyport_store::Store;
@@ -23,7 +22,7 @@ use super::TargetStream;
 use crate::enter::{DialError, Verdict};
 use crate::rdp::leg::{Leg, LegError};
 use crate::rdp::pin::PinCheck;
-use crate::rdp::tls::{self, PublicKey};
+use crate::rdp::tls::{self, PublicKey, ShownChain};
 use crate::wire::Wire;
 
 /// A target that answered and showed an accepted certificate, but has not let us in yet.
@@ -78,8 +77,15 @@ pub async fn reach(
     let (leg, selected, flags) = greeted.map_err(garbled)?;
     let securing = secure(leg, &host.address);
     let secured = timeout(patience, securing).await.map_err(|_| late())?;
-    let (leg, key, algorithms) = secured.map_err(garbled)?;
-    let verdict = judge(permit, store, endpoint, &key).await;
+    let (leg, shown, algorithms) = secured.map_err(garbled)?;
+    let key = PublicKey::of(&shown.certificate).ok_or_else(|| {
+        garbled(LegError::unexpected(
+            "TLS",
+            "its certificate cannot be read",
+        ))
+    })?;
+    let check = PinCheck::new(store.clone(), permit.host_id(), endpoint);
+    let verdict = check.check(&key, &shown, &host.address).await;
     if verdict.is_accepted() {
         return Ok(Reached {
             leg,
@@ -91,11 +97,6 @@ pub async fn reach(
         });
     }
     Err(verdict.refusal(&host.name, |host| Refusal::CertificateMismatch { host }))
-}
-
-async fn judge(permit: &Permit, store: &Store, endpoint: &RdpEndpoint, key: &PublicKey) -> Verdict {
-    let check = PinCheck::new(store.clone(), permit.host_id(), endpoint);
-    check.check(key).await
 }
 
 /// Asks for a connection; offers TLS with and without CredSSP, and obeys the answer.
@@ -139,15 +140,14 @@ async fn greet(
 async fn secure(
     leg: Leg<Wire>,
     address: &str,
-) -> Result<(Leg<TargetStream>, PublicKey, Negotiated), LegError> {
+) -> Result<(Leg<TargetStream>, ShownChain, Negotiated), LegError> {
     const WHAT: &str = "TLS";
     let (config, keeper) = tls::to_target().map_err(|error| LegError::unexpected(WHAT, error))?;
     let name = ServerName::try_from(address.to_owned())
         .map_err(|error| LegError::unexpected(WHAT, error))?;
     let stream = TlsConnector::from(config).connect(name, leg.stream).await?;
-    let shown = keeper.certificate();
-    let key = shown.and_then(|certificate| PublicKey::of(&certificate));
-    let key = key.ok_or_else(|| LegError::unexpected(WHAT, "its certificate cannot be read"))?;
+    let shown = keeper.shown();
+    let shown = shown.ok_or_else(|| LegError::unexpected(WHAT, "it showed no certificate"))?;
     let algorithms = tls::negotiated(stream.get_ref().1);
-    Ok((Leg::new(stream), key, algorithms))
+    Ok((Leg::new(stream), shown, algorithms))
 }
