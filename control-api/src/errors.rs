@@ -94,6 +94,7 @@ impl From<Refusal> for Problem {
             | Refusal::TargetAlgorithms { .. }
             | Refusal::HostKeyMismatch { .. }
             | Refusal::NotRdp { .. }
+            | Refusal::TargetNotEntered { .. }
             | Refusal::CertificateMismatch { .. }
             | Refusal::TargetRefusedCredential { .. }
             | Refusal::TooManyJumps

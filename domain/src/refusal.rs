@@ -210,6 +210,16 @@ pub enum Refusal {
         /// Which account.
         account: String,
     },
+    /// The target shows its own log-in screen, or never says that it let the account in.
+    #[error(
+        "{host} did not let {account} in with the stored credential, as far as can be seen from outside; tell an administrator"
+    )]
+    TargetNotEntered {
+        /// Which host.
+        host: String,
+        /// Which account.
+        account: String,
+    },
     /// The activity lacks the right.
     #[error("the activity {activity} does not allow {right}")]
     RightMissing {
@@ -296,6 +306,7 @@ impl Refusal {
             Self::NotRdp { .. } => "not_rdp",
             Self::CertificateMismatch { .. } => "certificate_mismatch",
             Self::TargetRefusedCredential { .. } => "target_refused_credential",
+            Self::TargetNotEntered { .. } => "target_not_entered",
             Self::RightMissing { .. } => "right_missing",
             Self::DestinationNotAllowed { .. } => "destination_not_allowed",
             Self::ListenNotAllowed { .. } => "listen_not_allowed",

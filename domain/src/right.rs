@@ -58,6 +58,9 @@ rights! {
     Printers = "printers",
     /// Sound.
     Audio = "audio",
+    /// Typing at a target's own log-in screen, where another account could be chosen. Without it nothing is typed at an
+    /// RDP target that takes passwords only on its screen, before it has let the stored account in.
+    TargetLogin = "target-login",
 }
 
 impl fmt::Display for Right {

@@ -46,7 +46,8 @@ pub async fn log_in(reached: Reached, login: Login<'_>) -> Result<Option<Back>, 
         algorithms,
         verdict: _,
     } = reached;
-    if selected.intersects(SecurityProtocol::HYBRID | SecurityProtocol::HYBRID_EX) {
+    let is_in = selected.intersects(SecurityProtocol::HYBRID | SecurityProtocol::HYBRID_EX);
+    if is_in {
         let credentials = (login.account, login.password);
         let proven =
             nla::authenticate(&mut leg, selected, &key.bits, login.host, credentials).await?;
@@ -60,6 +61,7 @@ pub async fn log_in(reached: Reached, login: Login<'_>) -> Result<Option<Back>, 
     Ok(Some(Back {
         leg,
         ids,
+        is_in,
         algorithms,
     }))
 }

@@ -2,8 +2,9 @@
 
 use ironrdp_core::{decode, encode_vec};
 use ironrdp_pdu::gcc::{
-    ChannelDef, ClientEarlyCapabilityFlags, ClientGccBlocks, ClientNetworkData, ClientSecurityData,
-    ConnectionType, HighColorDepth, RedirectionFlags, SupportedColorDepths,
+    ChannelDef, ChannelName, ChannelOptions, ClientEarlyCapabilityFlags, ClientGccBlocks,
+    ClientNetworkData, ClientSecurityData, ConnectionType, HighColorDepth, RedirectionFlags,
+    SupportedColorDepths,
 };
 use ironrdp_pdu::mcs::{
     AttachUserRequest, ChannelJoinRequest, ConnectInitial, ConnectResponse, ErectDomainPdu,
@@ -15,6 +16,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::rdp::ids::Ids;
 use crate::rdp::leg::{Leg, LegError};
+
+/// Channels whose server runs inside the user's session on the target. A target that takes the password only on its screen
+/// says nothing when it lets somebody in, but then one of these begins to speak. One is always asked for, to hear that.
+const PROBES: [ChannelName; 3] = [
+    CLIPBOARD,
+    ChannelName::from_static(b"rdpdr\0\0\0"),
+    ChannelName::from_static(b"rdpsnd\0\0"),
+];
+const CLIPBOARD: ChannelName = ChannelName::from_static(b"cliprdr\0");
 
 /// Makes the target's MCS connection, with those of the client's channels that `wanted` says.
 ///
@@ -28,11 +38,20 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<Ids, LegError> {
     const WHAT: &str = "MCS Connect Response";
     let all = client.channel_names().unwrap_or_default();
-    let channels: Vec<ChannelDef> = all
+    let mut channels: Vec<ChannelDef> = all
         .into_iter()
         .zip(wanted)
         .filter_map(|(channel, wanted)| wanted.then_some(channel))
         .collect();
+    let tells = channels
+        .iter()
+        .any(|channel| PROBES.contains(&channel.name));
+    if !tells && !selected.intersects(SecurityProtocol::HYBRID | SecurityProtocol::HYBRID_EX) {
+        channels.push(ChannelDef {
+            name: CLIPBOARD,
+            options: ChannelOptions::INITIALIZED,
+        });
+    }
     let count = channels.len();
     let blocks = mirrored(client, selected, flags, channels);
     let initial = ConnectInitial::with_gcc_blocks(blocks)
@@ -62,6 +81,8 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
             .map(|wanted| wanted.then(|| given.next()).flatten())
             .collect(),
     };
+    // The probe's, which the client knows nothing of.
+    ids.channels.extend(given.map(Some));
     ids.user = attach(leg).await?;
     for channel in ids.to_join().collect::<Vec<_>>() {
         join(leg, ids.user, channel).await?;

@@ -26,6 +26,8 @@ pub struct Back {
     pub leg: Leg<TargetStream>,
     /// Its ids.
     pub ids: Ids,
+    /// Its handshake has let the account in; else only its screen may tell.
+    pub is_in: bool,
     /// What was agreed on.
     pub algorithms: Negotiated,
 }

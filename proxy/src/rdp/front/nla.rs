@@ -7,7 +7,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sallyport_dissect::rdp::ntlm;
-use sspi::credssp::{CredSspServer, CredentialsProxy, ServerMode, ServerState};
+use sspi::credssp::{CredSspServer, CredentialsProxy, NStatusCode, ServerMode, ServerState};
 use sspi::ntlm::NtlmConfig;
 use sspi::{AuthIdentity, Username};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -115,7 +115,9 @@ where
             }
             Err(failed) => {
                 tracing::debug!(error = %failed.error, "NLA failed");
-                if let Some(reply) = failed.ts_request {
+                if let Some(mut reply) = failed.ts_request {
+                    // One that clients have words for.
+                    reply.error_code = Some(NStatusCode::LOGON_FAILURE);
                     credssp::send(leg, &reply).await?;
                 }
                 return Ok(Nla::Unproven);

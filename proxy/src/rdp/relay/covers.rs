@@ -67,7 +67,7 @@ impl Covers {
         let (width, height) = (desktop.width, desktop.height);
         let now = Instant::now();
         self.notice = Some(Notice {
-            overlay: Overlay::notice(width, height, Tone::Info, "Sallyport", text),
+            overlay: Overlay::notice(width, height, Tone::Info, "Please note", text),
             until: now + STAYS,
             painted: now - AGAIN,
         });

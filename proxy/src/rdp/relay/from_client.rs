@@ -106,7 +106,8 @@ where
 
     fn fast_path(&self, frame: &mut [u8], locked: bool) -> Result<Fate, Stop> {
         let events = input::events(frame).map_err(broken)?;
-        if locked || !self.share.is_active(None) {
+        // Before the account is in, there may be a screen on which another one can be chosen.
+        if locked || !self.share.is_active(None) || !self.share.is_entered() {
             return Ok(Fate::Drop);
         }
         for (event, _) in &events {
@@ -169,7 +170,9 @@ where
             ShareKind::Data(_, share) if !self.share.is_active(Some(share)) => {
                 return Ok(Fate::Drop);
             }
-            ShareKind::Data(DataKind::Input, _) if locked => return Ok(Fate::Drop),
+            ShareKind::Data(DataKind::Input, _) if locked || !self.share.is_entered() => {
+                return Ok(Fate::Drop);
+            }
             ShareKind::Data(DataKind::Input, _) => self.connection.touch(),
             // A window put away is still recorded.
             ShareKind::Data(DataKind::SuppressOutput, _)

@@ -1,12 +1,15 @@
 //! From the target to the client.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use sallyport_dissect::rdp::frame::Kind;
 use sallyport_dissect::rdp::share::{self as pdu, DataKind, ShareKind, SharePdu};
 use sallyport_dissect::rdp::{Malformed, capabilities, dynamic, frame, input, mcs, output};
+use sallyport_domain::close::CloseReason;
 use sallyport_domain::event::Event;
+use sallyport_domain::refusal::Refusal;
 use sallyport_recorder::Record;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
@@ -25,6 +28,8 @@ use crate::rdp::page::Rectangle;
 
 /// Bytes of channels that may wait for the end of a lock. When there are more, the target has to wait.
 const HELD: usize = 8 << 20;
+/// How long somebody has to read that she is not in.
+const READ: Duration = Duration::from_secs(15);
 /// A server redirects (MS-RDPBCGR 2.2.13); where to is not the client's to know.
 const REDIRECTED: &str = "the target sends the client elsewhere; that is not followed";
 
@@ -52,6 +57,10 @@ pub struct FromTarget<'a, R, W> {
     pub covers: Covers,
     /// Which updates are not finished.
     pub open: Unfinished,
+    /// When the target has to have let the account in; `None` once that was looked at.
+    pub entered_by: Option<Instant>,
+    /// The user was told that it has not.
+    pub told_out: bool,
 }
 
 /// Fast-path updates come in fragments, and between those of one there may be nothing else.
@@ -120,6 +129,7 @@ where
                 Ok(()) = gate.changed() => self.turned(&mut gate).await?,
                 Ok(text) = notices.recv() => self.say(&text).await?,
                 () = sleep_until(notice_over) => self.notice_over()?,
+                () = sleep_until(self.entered_by) => self.is_it_in().await?,
                 filled = leg::fill(&mut self.from, &mut self.buffer), if !full => match filled {
                     Ok(true) => self.pass().await?,
                     Ok(false) | Err(_) => return Err(Stop::Lost),
@@ -158,6 +168,33 @@ where
             .connection
             .tape
             .write(&[Record::Covered { shown }], 0)?)
+    }
+
+    /// The target has had its time to let the account in. Who is not in is told so, and after a while shown out.
+    async fn is_it_in(&mut self) -> Result<(), Stop> {
+        let told = std::mem::replace(&mut self.told_out, true);
+        self.entered_by = (!told).then(|| Instant::now() + READ);
+        if self.share.is_entered() {
+            self.entered_by = None;
+            return Ok(());
+        }
+        let permit = self.connection.permit();
+        let refusal = Refusal::TargetNotEntered {
+            host: permit.host().name.clone(),
+            account: permit.account().name.clone(),
+        };
+        let error = refusal.to_string();
+        if told {
+            self.connection.cut(CloseReason::ConnectFailed { error });
+            return Ok(());
+        }
+        let failed = Event::ConnectFailed {
+            connection: self.connection.id,
+            code: refusal.code().to_owned(),
+            error: error.clone(),
+        };
+        self.connection.log(failed).await?;
+        self.say(&error).await
     }
 
     /// Shows a notice for a while.
@@ -303,7 +340,10 @@ where
             mcs::DomainPdu::Other(_) => return Ok(Fate::Drop),
         };
         match self.ids.of(data.channel) {
-            Place::Nowhere => Ok(Fate::Drop),
+            Place::Nowhere => {
+                self.share.enter();
+                Ok(Fate::Drop)
+            }
             Place::Static(number, there) => {
                 let is_dynamic = self
                     .channels
@@ -311,6 +351,9 @@ where
                     .is_some_and(|name| name.eq_ignore_ascii_case(DYNAMIC));
                 if is_dynamic && self.refuses(&frame[data.data], data.channel).await? {
                     return Ok(Fate::Drop);
+                }
+                if !is_dynamic {
+                    self.share.enter();
                 }
                 mcs::set_ids(frame, data.initiator, there);
                 Ok(if locked { Fate::Hold } else { Fate::Forward })

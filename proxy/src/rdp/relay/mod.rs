@@ -11,10 +11,13 @@ mod orders;
 mod share;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use sallyport_domain::right::Right;
 use sallyport_domain::session::DisconnectCause;
 use sallyport_recorder::Record;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::Instant;
 
 use super::back::Back;
 use super::front::Asked;
@@ -27,6 +30,9 @@ use from_client::FromClient;
 use from_target::{FromTarget, Unfinished};
 use orders::Orders;
 use share::Share;
+
+/// How long a target may take to let an account in that it takes on its screen only.
+const ENTERING: Duration = Duration::from_secs(30);
 
 /// Why a pump stopped.
 #[derive(Debug)]
@@ -82,6 +88,10 @@ where
 {
     let (front_ids, back_ids) = (asked.ids.clone(), back.ids.clone());
     let share = Arc::new(Share::default());
+    let by_screen = !back.is_in && connection.right(Right::TargetLogin).is_err();
+    if !by_screen {
+        share.enter();
+    }
     let (orders, ordered) = Orders::new();
     let (client_in, client_out) = tokio::io::split(client.stream);
     let (target_in, mut target_out) = tokio::io::split(back.leg.stream);
@@ -97,6 +107,8 @@ where
         held: Vec::new(),
         covers: Covers::default(),
         open: Unfinished::default(),
+        told_out: false,
+        entered_by: by_screen.then(|| Instant::now() + ENTERING),
     };
     let mut from_client = FromClient {
         connection,

@@ -21,6 +21,8 @@ struct State {
     begun: bool,
     /// Bits a pixel that the client confirmed; `None` until it has.
     depth: Option<u16>,
+    /// The target has let the account in.
+    entered: bool,
     /// Keys that the user holds down.
     held: HashSet<(u8, bool)>,
 }
@@ -42,6 +44,16 @@ impl Share {
     /// The client takes it, in that depth.
     pub fn confirmed(&self, depth: u16) {
         self.state().depth = Some(depth);
+    }
+
+    /// The target lets the account in: something inside its session speaks, or its handshake said so.
+    pub fn enter(&self) {
+        self.state().entered = true;
+    }
+
+    /// Has it?
+    pub fn is_entered(&self) -> bool {
+        self.state().entered
     }
 
     /// The client takes pictures from now on.
