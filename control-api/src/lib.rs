@@ -9,6 +9,7 @@ mod caller;
 mod command;
 mod connection_passwords;
 mod csv;
+mod desktop_door;
 mod errors;
 mod health;
 mod input;
@@ -44,6 +45,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
+pub use crate::desktop_door::DesktopDoor;
 use crate::state::{Api, Shared};
 
 /// Longest wait for requests under way when the API stops.
@@ -68,6 +70,8 @@ pub struct ApiConfig {
     pub ssh_address: String,
     /// How the gateway is reached by RDP.
     pub rdp: RdpFront,
+    /// Where browsers come to desktops.
+    pub desktop_door: Arc<dyn DesktopDoor>,
     /// The public key of the gateway's SSH certificate authority, `ssh-ed25519 AAAA…`.
     pub ssh_ca: String,
     /// How many tasks connections have now.
@@ -124,6 +128,7 @@ pub async fn start(config: ApiConfig, store: Store) -> Result<RunningApi, ApiErr
         token_lifetime: config.token_lifetime,
         ssh_address: config.ssh_address,
         rdp: config.rdp,
+        desktop_door: config.desktop_door,
         ssh_ca: config.ssh_ca,
         connection_tasks: config.connection_tasks,
         limiter: Default::default(),

@@ -17,8 +17,30 @@ use crate::sessions::orders::{End, Extend, Lock, Message, Order, Terminate, Unlo
 use crate::sessions::{control, log, rdp_file, request, show, watch};
 use crate::state::Api;
 use crate::{
-    apply, connection_passwords, health, login, nt_hash, openapi, people, recordings, ssh_ca, trail,
+    apply, connection_passwords, desktop_door, health, login, nt_hash, openapi, people, recordings,
+    ssh_ca, trail,
 };
+
+/// What opens something: pinned keys of hosts, passwords for connections.
+fn keys() -> Router<Api> {
+    Router::new()
+        .route(
+            "/hosts/{name}/host-keys",
+            get(people::host_keys).delete(people::unpin),
+        )
+        .route(
+            "/hosts/{name}/rdp-keys",
+            get(people::rdp_keys).delete(people::unpin_rdp),
+        )
+        .route(
+            "/connection-passwords",
+            get(connection_passwords::list).post(connection_passwords::make),
+        )
+        .route(
+            "/connection-passwords/{id}",
+            delete(connection_passwords::remove),
+        )
+}
 
 /// All of it.
 pub fn router(api: Api) -> Router {
@@ -45,22 +67,8 @@ pub fn router(api: Api) -> Router {
         .route("/users/{name}/lock", post(people::lock))
         .route("/users/{name}/unlock", post(people::unlock))
         .route("/users/{name}/barred-hosts/{host}", delete(people::unbar))
-        .route(
-            "/hosts/{name}/host-keys",
-            get(people::host_keys).delete(people::unpin),
-        )
-        .route(
-            "/hosts/{name}/rdp-keys",
-            get(people::rdp_keys).delete(people::unpin_rdp),
-        )
-        .route(
-            "/connection-passwords",
-            get(connection_passwords::list).post(connection_passwords::make),
-        )
-        .route(
-            "/connection-passwords/{id}",
-            delete(connection_passwords::remove),
-        )
+        .merge(keys())
+        .route("/rdp", get(desktop_door::enter))
         .route("/ssh-ca", get(ssh_ca::show))
         .merge(sessions())
         .route("/recordings", get(recordings::list))

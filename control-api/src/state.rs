@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::RdpFront;
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
+use crate::{DesktopDoor, RdpFront};
 
 /// What every handler shares; cheap to clone.
 #[derive(Clone)]
@@ -34,6 +34,8 @@ pub struct Shared {
     pub ssh_address: String,
     /// How the gateway is reached by RDP.
     pub rdp: RdpFront,
+    /// Where browsers come to desktops.
+    pub desktop_door: Arc<dyn DesktopDoor>,
     /// The public key of the gateway's SSH certificate authority.
     pub ssh_ca: String,
     /// How many tasks connections have now.

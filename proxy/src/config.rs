@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use sallyport_domain::id::NodeId;
 use sallyport_domain::network::Network;
 use zeroize::Zeroizing;
@@ -61,7 +62,9 @@ pub struct RdpConfig {
     pub security: Vec<Security>,
     /// The gateway's certificate and key.
     pub tls: Arc<rustls::ServerConfig>,
-    /// The public key in that certificate.
+    /// That certificate, in DER.
+    pub certificate: CertificateDer<'static>,
+    /// The public key in it.
     pub public_key: PublicKey,
 }
 

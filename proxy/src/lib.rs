@@ -32,6 +32,7 @@ use std::net::SocketAddr;
 
 pub use config::{ProxyConfig, RdpConfig};
 pub use node::{RunningProxy, start};
+pub use rdp::WebDoor;
 
 /// Why the data plane did not start.
 #[derive(Debug, thiserror::Error)]

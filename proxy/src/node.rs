@@ -23,7 +23,7 @@ use crate::config::ProxyConfig;
 use crate::driver::{self, DriverHandle, Mail, Start};
 use crate::lanes::{Lanes, Slot};
 use crate::origin::origin;
-use crate::rdp::Studio;
+use crate::rdp::{Studio, WebDoor};
 use crate::ssh::certificate::Authorities;
 use crate::ssh::{self, algorithms};
 use crate::{ProxyError, orders, rdp, recovery};
@@ -357,6 +357,11 @@ impl RunningProxy {
             self.clients.clone(),
             self.lanes.clone(),
         ));
+    }
+
+    /// Where browsers come to desktops.
+    pub fn web_door(&self) -> WebDoor {
+        WebDoor::new(self.node.clone(), &self.lanes, self.clients.clone())
     }
 
     /// Where RDP clients come in, if they do.

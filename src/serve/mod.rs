@@ -7,13 +7,16 @@ mod data_dir;
 mod harden;
 mod logging;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sallyport_control_api::ApiConfig;
+use sallyport_control_api::{ApiConfig, DesktopDoor};
 use sallyport_proxy::config::{ClientAlgorithms, Security};
-use sallyport_proxy::{ProxyConfig, RdpConfig, host_key};
+use sallyport_proxy::{ProxyConfig, RdpConfig, WebDoor, host_key};
 use sallyport_store::{Store, VaultKey};
+use tokio::io::DuplexStream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use zeroize::Zeroizing;
 
@@ -204,12 +207,22 @@ async fn start_api(
             nla: config.rdp.nla,
             tls: config.rdp.tls,
         },
+        desktop_door: Arc::new(Browsers(proxy.web_door())),
         ssh_ca: ca::public_key(data_dir)?,
         connection_tasks: proxy.task_counter(),
     };
     sallyport_control_api::start(api, store.clone())
         .await
         .or_fail("starting the API")
+}
+
+/// Browsers go from the API to the proxy, which do not know each other.
+struct Browsers(WebDoor);
+
+impl DesktopDoor for Browsers {
+    fn enter(&self, stream: DuplexStream, from: SocketAddr) {
+        self.0.enter(stream, from);
+    }
 }
 
 /// What tells us to stop.

@@ -72,6 +72,7 @@ pub fn paths() -> Paths {
         .op(Get, "/api/v1/connection-passwords", Who::LoggedIn, "One's own connection passwords that are still good, without the passwords", None, Json(200, "ConnectionPasswords"))
         .op(Post, "/api/v1/connection-passwords", Who::Users, "Make a password to log in by RDP with, for one use or a short time; at most 16 at once", Some("ConnectionPasswordRequest"), Json(201, "NewConnectionPassword"))
         .op(Delete, "/api/v1/connection-passwords/{id}", Who::LoggedIn, "Make one of one's own worthless", None, Nothing)
+        .op(Get, "/api/v1/rdp", Who::Anybody, "A desktop, for an RDP client in a browser: RDCleanPath over a WebSocket, with `login:password` of a connection password as its authorisation", None, Stream)
         .op(Get, "/api/v1/ssh-ca", Who::LoggedIn, "What an SSH client needs to jump through the gateway; `hosts` narrows it to host name patterns", None, Json(200, "SshCa"))
         .op(Get, "/api/v1/sessions", Who::LoggedIn, "Sessions: users see their own and those made with accounts they own", None, Page("Session", &SESSIONS))
         .op(Post, "/api/v1/sessions", Who::Users, "Ask for a session that can be entered until its end", Some("SessionRequest"), Json(201, "Requested"))

@@ -25,11 +25,13 @@ mod room;
 mod serve;
 mod studio;
 mod tls;
+mod web;
 
 pub use front::Security;
 pub use serve::serve;
 pub use studio::Studio;
 pub use tls::{CertificateError, PublicKey};
+pub use web::WebDoor;
 
 use crate::config::RdpConfig;
 
@@ -44,11 +46,12 @@ impl RdpConfig {
         certificate: &str,
         private_key: &str,
     ) -> Result<Self, CertificateError> {
-        let (tls, public_key) = tls::of_gateway(certificate, private_key)?;
+        let (tls, certificate, public_key) = tls::of_gateway(certificate, private_key)?;
         Ok(Self {
             listen,
             security,
             tls,
+            certificate,
             public_key,
         })
     }

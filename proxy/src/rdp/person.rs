@@ -130,6 +130,26 @@ impl Desk<'_> {
         None
     }
 
+    /// Is it a connection password of hers? Her own is not taken here.
+    pub async fn by_ticket(&self, name: &str, password: &str) -> Option<Person> {
+        let (store, user) = (&self.node.store, user_of(name));
+        self.node.backoff.wait(self.peer.ip(), user).await;
+        let found = store.check_connection_password(user, password, clock::now());
+        let person = match found.await {
+            Ok(Some(candidate)) => self.by_candidate(name, &candidate).await,
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        match person {
+            Ok(Some(person)) => Some(self.welcome(person)),
+            Ok(None) => {
+                self.refused(user, "ticket");
+                None
+            }
+            Err(error) => store_failed(&error),
+        }
+    }
+
     /// Has she anything that NLA can check?
     pub async fn has_nla(&self, user: &str) -> bool {
         let found = self.node.store.ntlm_candidates(user, clock::now()).await;

@@ -101,7 +101,7 @@ async fn arrive(
 }
 
 /// From "who is this" to the end of the tape.
-async fn attend<S>(entrance: &Entrance<'_>, mut leg: Leg<S>)
+pub async fn attend<S>(entrance: &Entrance<'_>, mut leg: Leg<S>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

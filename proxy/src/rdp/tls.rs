@@ -158,26 +158,26 @@ pub enum CertificateError {
     Unusable(#[from] rustls::Error),
 }
 
-/// The gateway's side of TLS, from PEM; and the public key that CredSSP binds to.
+/// The gateway's side of TLS, from PEM; its certificate, and the public key in it that CredSSP binds to.
 ///
 /// # Errors
 /// If the texts are no certificate and key that go together.
 pub fn of_gateway(
     certificate: &str,
     private_key: &str,
-) -> Result<(Arc<ServerConfig>, PublicKey), CertificateError> {
+) -> Result<(Arc<ServerConfig>, CertificateDer<'static>, PublicKey), CertificateError> {
     let chain: Vec<CertificateDer<'static>> =
         CertificateDer::pem_slice_iter(certificate.as_bytes())
             .collect::<Result<_, _>>()
             .map_err(CertificateError::Certificate)?;
     let key =
         PrivateKeyDer::from_pem_slice(private_key.as_bytes()).map_err(CertificateError::Key)?;
-    let public_key = chain.first().and_then(|first| PublicKey::of(first));
-    let public_key = public_key.ok_or(CertificateError::None)?;
+    let first = chain.first().cloned().ok_or(CertificateError::None)?;
+    let public_key = PublicKey::of(&first).ok_or(CertificateError::None)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
-    Ok((Arc::new(config), public_key))
+    Ok((Arc::new(config), first, public_key))
 }

@@ -1,0 +1,195 @@
+//! The way in for a browser: RDCleanPath, then plain RDP in a WebSocket.
+//!
+//! The browser's client cannot open TLS by itself, so it asks for it (RDCleanPath, as Devolutions' gateways speak it) and
+//! gets what a target would show; here it gets what the gateway shows. Its user is known by a ticket, a connection password
+//! for one use. From then on it is a client like any other.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+
+use bytes::BytesMut;
+use ironrdp_core::{decode, encode_vec};
+use ironrdp_pdu::nego::{ConnectionConfirm, ConnectionRequest, ResponseFlags, SecurityProtocol};
+use ironrdp_pdu::x224::X224;
+use ironrdp_rdcleanpath::{DetectionResult, RDCleanPathPdu};
+use sallyport_domain::algorithm::Negotiated;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+use tokio_util::task::TaskTracker;
+use zeroize::Zeroizing;
+
+use super::entrance::{Arrived, Entrance};
+use super::front::{self, Person};
+use super::leg::{Leg, LegError};
+use super::person::Desk;
+use super::serve::attend;
+use crate::admission::Place;
+use crate::config::RdpConfig;
+use crate::lanes::{Lanes, Slot};
+use crate::node::Node;
+
+/// The longest request.
+const LONGEST: usize = 16 << 10;
+const WHAT: &str = "RDCleanPath";
+/// What the browser is told that may not come in.
+const FORBIDDEN: u16 = 403;
+
+/// Where browsers come in; the HTTP side gives their streams here.
+#[derive(Clone)]
+pub struct WebDoor {
+    node: Arc<Node>,
+    lanes: Weak<Lanes>,
+    clients: TaskTracker,
+}
+
+impl WebDoor {
+    /// The door of a node.
+    pub fn new(node: Arc<Node>, lanes: &Arc<Lanes>, clients: TaskTracker) -> Self {
+        let lanes = Arc::downgrade(lanes);
+        Self {
+            node,
+            lanes,
+            clients,
+        }
+    }
+
+    /// Serves a browser at `peer`, whose bytes come through `stream`. Without a place for it the stream is just closed.
+    pub fn enter(&self, stream: DuplexStream, peer: SocketAddr) {
+        let Some(lanes) = self.lanes.upgrade().filter(|_| !self.node.is_draining()) else {
+            return;
+        };
+        if let Some(place) = self.node.admit_unauthenticated(peer)
+            && let Some((runtime, slot)) = lanes.slot()
+        {
+            let serving = serve(self.node.clone(), stream, peer, place, slot);
+            self.clients.spawn_on(serving, runtime);
+        }
+    }
+}
+
+async fn serve(node: Arc<Node>, stream: DuplexStream, peer: SocketAddr, place: Place, slot: Slot) {
+    let Some(config) = node.config.rdp.clone() else {
+        return;
+    };
+    let cut = node.cut.child_token();
+    let _cut_at_end = cut.clone().drop_guard();
+    let mut leg = Leg::new(stream);
+    let arriving = arrive(&node, &config, &mut leg, peer);
+    let arrived = tokio::time::timeout(node.config.login_grace, arriving).await;
+    drop(place);
+    match arrived {
+        Ok(Ok(arrived)) => {
+            let entrance = Entrance {
+                node: &node,
+                arrived: &arrived,
+                peer,
+                cut: cut.clone(),
+            };
+            // There is no socket here that the switch could close.
+            cut.run_until_cancelled(attend(&entrance, leg)).await;
+        }
+        Ok(Err(error)) => {
+            tracing::info!(%peer, %error, "a browser did not get as far as to log in")
+        }
+        Err(_) => tracing::info!(%peer, "a browser took too long to log in"),
+    }
+    drop(slot);
+}
+
+/// From the ticket to licensing.
+async fn arrive<S: AsyncRead + AsyncWrite + Unpin>(
+    node: &Arc<Node>,
+    config: &RdpConfig,
+    leg: &mut Leg<S>,
+    peer: SocketAddr,
+) -> Result<Arrived, LegError> {
+    let request = request(leg).await?;
+    let desk = Desk { node, peer };
+    let Some(person) = by_ticket(&desk, &request).await else {
+        answer(leg, &RDCleanPathPdu::new_http_error(FORBIDDEN)).await?;
+        return Err(LegError::unexpected(WHAT, "its ticket is none"));
+    };
+    let offered = negotiated(leg, config, &request).await?;
+    let asked = front::connect(leg, offered).await?;
+    front::join(leg, &asked.ids).await?;
+    let info = front::client_info(leg, &asked.ids).await?;
+    front::license(leg, &asked.ids).await?;
+    Ok(Arrived {
+        asked,
+        info: info.pdu,
+        person,
+        // The TLS it came in is the API's.
+        algorithms: Negotiated::default(),
+    })
+}
+
+async fn request<S: AsyncRead + AsyncWrite + Unpin>(
+    leg: &mut Leg<S>,
+) -> Result<RDCleanPathPdu, LegError> {
+    loop {
+        match RDCleanPathPdu::detect(&leg.buffer) {
+            DetectionResult::Detected { total_length, .. } if total_length > LONGEST => {
+                return Err(LegError::unexpected(WHAT, "the request is too long"));
+            }
+            DetectionResult::Detected { total_length, .. } if total_length <= leg.buffer.len() => {
+                let bytes: BytesMut = leg.buffer.split_to(total_length);
+                return RDCleanPathPdu::from_der(&bytes)
+                    .map_err(|error| LegError::unexpected(WHAT, error));
+            }
+            DetectionResult::Failed => {
+                return Err(LegError::unexpected(WHAT, "something else came"));
+            }
+            DetectionResult::Detected { .. } | DetectionResult::NotEnoughBytes => {}
+        }
+        if leg.buffer.len() > LONGEST {
+            return Err(LegError::unexpected(WHAT, "the request is too long"));
+        }
+        if !leg.fill().await? {
+            return Err(LegError::Closed("before it asked for a connection"));
+        }
+    }
+}
+
+/// The ticket is a connection password behind the connect string it was made for: `alice+desktop+web-01:PASSWORD`.
+async fn by_ticket(desk: &Desk<'_>, request: &RDCleanPathPdu) -> Option<Person> {
+    let ticket = request.proxy_auth.as_deref()?;
+    let (name, password) = ticket.rsplit_once(':')?;
+    desk.by_ticket(name, &Zeroizing::new(password.to_owned()))
+        .await
+}
+
+/// Answers as a target would that does TLS without NLA. Answers what the client offered.
+async fn negotiated<S: AsyncRead + AsyncWrite + Unpin>(
+    leg: &mut Leg<S>,
+    config: &RdpConfig,
+    request: &RDCleanPathPdu,
+) -> Result<SecurityProtocol, LegError> {
+    let Some(x224) = &request.x224_connection_pdu else {
+        return Err(LegError::unexpected(
+            WHAT,
+            "there is no Connection Request in it",
+        ));
+    };
+    let X224(asked): X224<ConnectionRequest> =
+        decode(x224.as_bytes()).map_err(LegError::undecodable("Connection Request"))?;
+    let confirm = ConnectionConfirm::Response {
+        flags: ResponseFlags::EXTENDED_CLIENT_DATA_SUPPORTED,
+        protocol: SecurityProtocol::SSL,
+    };
+    let confirm =
+        encode_vec(&X224(confirm)).map_err(LegError::unencodable("Connection Confirm"))?;
+    let chain = [config.certificate.to_vec()];
+    let response = RDCleanPathPdu::new_response(config.listen.to_string(), confirm, chain)
+        .map_err(|error| LegError::unexpected(WHAT, error))?;
+    answer(leg, &response).await?;
+    Ok(asked.protocol)
+}
+
+async fn answer<S: AsyncWrite + Unpin>(
+    leg: &mut Leg<S>,
+    pdu: &RDCleanPathPdu,
+) -> Result<(), LegError> {
+    let bytes = pdu
+        .to_der()
+        .map_err(|error| LegError::unexpected(WHAT, error))?;
+    Ok(leg.send(&bytes).await?)
+}
