@@ -67,7 +67,9 @@ where
                 Some(order) = self.orders.recv() => self.write(&order).await?,
                 filled = leg::fill(&mut self.from, &mut self.buffer) => match filled {
                     Ok(true) => self.pass().await?,
-                    Ok(false) | Err(_) => return Err(Stop::Lost),
+                    // TLS was ended in order: some clients say no other goodbye.
+                    Ok(false) => return Err(Stop::Left),
+                    Err(_) => return Err(Stop::Lost),
                 },
             }
         }
