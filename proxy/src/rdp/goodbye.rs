@@ -34,11 +34,21 @@ pub enum ErrorInfo {
 impl ErrorInfo {
     /// What comes nearest to the reason.
     pub fn of(reason: &CloseReason) -> Self {
-        match reason.code() {
-            "idle_timeout" => Self::IdleTimeout,
-            "max_duration" | "deadline" | "expired" => Self::LogonTimeout,
-            "ended_by_user" => Self::RpcInitiatedLogoff,
-            _ => Self::RpcInitiatedDisconnect,
+        match reason {
+            CloseReason::Idle => Self::IdleTimeout,
+            CloseReason::Deadline { .. } => Self::LogonTimeout,
+            CloseReason::User => Self::RpcInitiatedLogoff,
+            CloseReason::Admin { .. }
+            | CloseReason::GraceExpired
+            | CloseReason::TargetClosed
+            | CloseReason::Network
+            | CloseReason::Policy { .. }
+            | CloseReason::RuleViolation { .. }
+            | CloseReason::RecordingFailed { .. }
+            | CloseReason::ConnectFailed { .. }
+            | CloseReason::InternalError
+            | CloseReason::NodeLost
+            | CloseReason::Drain => Self::RpcInitiatedDisconnect,
         }
     }
 
