@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 
 use bytes::BytesMut;
 use ironrdp_core::{decode, encode_vec};
+use ironrdp_pdu::gcc::{ClientEarlyCapabilityFlags, ConnectionType, HighColorDepth, SupportedColorDepths};
 use ironrdp_pdu::nego::{ConnectionConfirm, ConnectionRequest, ResponseFlags, SecurityProtocol};
 use ironrdp_pdu::x224::X224;
 use ironrdp_rdcleanpath::{DetectionResult, RDCleanPathPdu};
@@ -18,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
 use super::entrance::{Arrived, Entrance};
-use super::front::{self, Person};
+use super::front::{self, Asked, Person};
 use super::leg::{Leg, LegError};
 use super::person::Desk;
 use super::serve::attend;
@@ -109,7 +110,8 @@ async fn arrive<S: AsyncRead + AsyncWrite + Unpin>(
         return Err(LegError::unexpected(WHAT, "its ticket is none"));
     };
     let offered = negotiated(leg, config, &request).await?;
-    let asked = front::connect(leg, offered).await?;
+    let mut asked = front::connect(leg, offered).await?;
+    prefer_remote_fx(&mut asked);
     front::join(leg, &asked.ids).await?;
     let info = front::client_info(leg, &asked.ids).await?;
     front::license(leg, &asked.ids).await?;
@@ -155,6 +157,22 @@ async fn by_ticket(desk: &Desk<'_>, request: &RDCleanPathPdu) -> Option<Person> 
     let (name, password) = ticket.rsplit_once(':')?;
     desk.by_ticket(name, &Zeroizing::new(password.to_owned()))
         .await
+}
+
+/// The browser's client draws bitmaps wrong whose width is no multiple of four, but RemoteFX right. Some targets send that
+/// over a fast network only, and at 32 bits a pixel.
+fn prefer_remote_fx(asked: &mut Asked) {
+    let core = &mut asked.blocks.core.optional_data;
+    core.connection_type = Some(ConnectionType::Lan);
+    core.high_color_depth = Some(HighColorDepth::Bpp24);
+    core.supported_color_depths = Some(SupportedColorDepths::all());
+    let early = core
+        .early_capability_flags
+        .get_or_insert(ClientEarlyCapabilityFlags::empty());
+    early.insert(
+        ClientEarlyCapabilityFlags::VALID_CONNECTION_TYPE
+            | ClientEarlyCapabilityFlags::WANT_32_BPP_SESSION,
+    );
 }
 
 /// Answers as a target would that does TLS without NLA. Answers what the client offered.

@@ -116,7 +116,7 @@ where
             Err(failed) => {
                 tracing::debug!(error = %failed.error, "NLA failed");
                 if let Some(mut reply) = failed.ts_request {
-                    // One that clients have words for.
+                    // Whatever was wrong: clients have words for this one, and nobody learns which names there are.
                     reply.error_code = Some(NStatusCode::LOGON_FAILURE);
                     credssp::send(leg, &reply).await?;
                 }
