@@ -21,6 +21,11 @@ fn forms(secret: &[u8]) -> Vec<Form> {
             "reversed".to_owned(),
             secret.iter().rev().copied().collect(),
         ),
+        // As Windows writes it.
+        (
+            "UTF-16".to_owned(),
+            secret.iter().flat_map(|byte| [*byte, 0]).collect(),
+        ),
     ];
     // Base64 of a text that contains it, at each of the three alignments, without the unsettled edges.
     for shift in 0..3 {
@@ -40,14 +45,15 @@ fn forms(secret: &[u8]) -> Vec<Form> {
 /// A form's name and its bytes.
 type Form = (String, Vec<u8>);
 
-struct Search {
+/// A search for secrets.
+pub(super) struct Search {
     secrets: Vec<(String, Vec<Form>)>,
     found: Vec<String>,
     searched: usize,
 }
 
 impl Search {
-    fn for_secrets(secrets: &[(&str, Vec<u8>)]) -> Self {
+    pub(super) fn for_secrets(secrets: &[(&str, Vec<u8>)]) -> Self {
         let secrets = secrets
             .iter()
             .map(|(name, secret)| ((*name).to_owned(), forms(secret)))
@@ -59,7 +65,7 @@ impl Search {
         }
     }
 
-    fn bytes(&mut self, place: &str, bytes: &[u8]) {
+    pub(super) fn bytes(&mut self, place: &str, bytes: &[u8]) {
         self.searched += bytes.len();
         for (name, forms) in &self.secrets {
             for (form, needle) in forms {
@@ -70,7 +76,7 @@ impl Search {
         }
     }
 
-    fn folder(&mut self, folder: &Path) {
+    pub(super) fn folder(&mut self, folder: &Path) {
         for entry in fs::read_dir(folder).unwrap().flatten() {
             let path = entry.path();
             if path.is_dir() {
@@ -82,7 +88,7 @@ impl Search {
     }
 
     #[track_caller]
-    fn nothing(&self) {
+    pub(super) fn nothing(&self) {
         assert!(
             self.searched > 10_000,
             "only {} bytes were searched",

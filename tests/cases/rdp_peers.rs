@@ -5,13 +5,12 @@ use std::fs;
 use std::time::Duration;
 
 use sallyport_tests::harness::{
-    ACCOUNT, ACCOUNT_PASSWORD, BACKGROUND, NOTEPAD, Rdp, RdpClient, Screen, Security, Shadow,
-    Weston, Xrdp, run, wait_until,
+    ACCOUNT, ACCOUNT_PASSWORD, Rdp, RdpClient, Security, Shadow, Weston, Xrdp, run, wait_until,
 };
 use tempfile::TempDir;
 
-/// For anything between two desktops, on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::rdp_common::{PATIENCE, desktop, write};
+
 /// FreeRDP's exit status for a connection that the server closed (`CONNECT_TRANSPORT_FAILED`): this
 /// server does not say in CredSSP that the log-in failed.
 const CLOSED: i32 = 147;
@@ -24,19 +23,10 @@ fn xfreerdp(port: u16) -> Rdp {
 
 /// Connects and waits until it shows the desktop.
 fn connect(client: Rdp) -> RdpClient {
-    let mut client = client.start();
-    client.wait_until("a desktop", PATIENCE, |picture| {
-        picture.contains_color(BACKGROUND, 5.0) && picture.contains_color([255; 3], 5.0)
-    });
+    let client = desktop(client);
     let shown = client.command_line();
     assert!(!shown.contains(ACCOUNT_PASSWORD), "{shown}");
     client
-}
-
-/// Types text into the notepad on the target.
-fn write(client: &RdpClient, target: &Screen, text: &str) {
-    client.point_at(target, NOTEPAD, PATIENCE);
-    client.display().type_text(text);
 }
 
 #[test]

@@ -12,7 +12,8 @@ use tempfile::TempDir;
 
 use super::target::{keygen, public_key};
 use super::{
-    Api, Daemon, HostSpec, Ssh, Target, Tty, World, eventually, free_port, passwords, tool,
+    Api, Daemon, HostSpec, Rdp, RdpHost, Security, Ssh, Target, Tty, World, eventually, free_port,
+    passwords, tool,
 };
 
 /// The `sallyport` program, built beside this one.
@@ -42,6 +43,8 @@ pub struct Gateway {
     data: PathBuf,
     /// Where it speaks SSH, on 127.0.0.1 and where it was told to listen.
     pub ssh_port: u16,
+    /// Where it speaks RDP, on 127.0.0.1.
+    pub rdp_port: u16,
     /// Where it speaks HTTPS, on 127.0.0.1.
     pub api_port: u16,
     target: Arc<Target>,
@@ -65,6 +68,12 @@ impl GatewayBuilder {
     pub fn host(mut self, host: HostSpec) -> Self {
         self.world.hosts.retain(|other| other.name != host.name);
         self.world.hosts.push(host);
+        self
+    }
+
+    /// With one more host that is reached by RDP.
+    pub fn rdp_host(mut self, host: RdpHost) -> Self {
+        self.world.rdp_hosts.push(host);
         self
     }
 
@@ -102,7 +111,7 @@ impl GatewayBuilder {
     pub fn prepare(self) -> Gateway {
         let dir = TempDir::with_prefix("sp-gateway-").unwrap();
         let data = self.data.unwrap_or_else(|| dir.path().join("data"));
-        let (ssh_port, api_port) = (free_port(), free_port());
+        let (ssh_port, rdp_port, api_port) = (free_port(), free_port(), free_port());
         for name in ["alice", "stranger"] {
             keygen(&dir.path().join(name));
         }
@@ -116,10 +125,9 @@ impl GatewayBuilder {
         )
         .unwrap();
         let config = format!(
-            "[ssh]\nlisten = \"{}:{ssh_port}\"\n[rdp]\nlisten = \"127.0.0.1:{}\"\n\
+            "[ssh]\nlisten = \"{}:{ssh_port}\"\n[rdp]\nlisten = \"127.0.0.1:{rdp_port}\"\n\
              [api]\nlisten = \"127.0.0.1:{api_port}\"\n[serve]\napply = \"{}\"\n{}\n",
             self.listen,
-            free_port(),
             dir.path().join("world.yaml").display(),
             self.config
         );
@@ -128,6 +136,7 @@ impl GatewayBuilder {
             dir,
             data,
             ssh_port,
+            rdp_port,
             api_port,
             target: self.target,
             environment: self.environment,
@@ -350,6 +359,15 @@ impl Gateway {
     /// An SSH client that logs in with alice's key, as this connect string.
     pub fn ssh(&self, connect: &str) -> Ssh {
         Ssh::new(self, connect)
+    }
+
+    /// xfreerdp over TLS with 24 bits a pixel, as this connect string and with that user's own password.
+    pub fn xfreerdp(&self, connect: &str) -> Rdp {
+        let user = connect.split(['+', '#']).next().unwrap_or_default();
+        Rdp::xfreerdp(self.rdp_port)
+            .login(connect, &passwords(user))
+            .security(Security::Tls)
+            .depth(24)
     }
 
     /// A terminal with `ssh` in it, 80 by 24, at the target's shell prompt.

@@ -29,8 +29,8 @@ pub use ports::free_port;
 pub use postgres::Postgres;
 pub use process::{Daemon, Done, run, run_with_input, signal, tool};
 pub use rdp::{
-    BACKGROUND, Certificate, Display, NOTEPAD, Notepad, Picture, Rdp, RdpClient, Screen, Security,
-    Shadow, ShadowBuilder, Weston, Window, Xrdp, XrdpBuilder, XrdpSession,
+    BACKGROUND, Certificate, Display, NOTEPAD, Notepad, Picture, Rdp, RdpClient, RdpHost, Screen,
+    Security, Shadow, ShadowBuilder, Weston, Window, Xrdp, XrdpBuilder, XrdpSession,
 };
 pub use ssh::Ssh;
 pub use tapes::{entries, recorded_input, recorded_output, tapes};

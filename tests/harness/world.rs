@@ -1,5 +1,6 @@
 use std::fmt::Write;
 
+use super::RdpHost;
 use super::target::{ACCOUNT, KEY_ACCOUNT};
 
 /// The password of a user of the test world: unusual, so that a search for it finds nothing else.
@@ -88,6 +89,8 @@ impl HostSpec {
 pub struct World {
     /// The hosts.
     pub hosts: Vec<HostSpec>,
+    /// Those that are reached by RDP.
+    pub rdp_hosts: Vec<RdpHost>,
     /// More connection profiles, as YAML list items.
     pub profiles: String,
     /// More of anything else, as YAML top-level keys that are not used here.
@@ -143,6 +146,7 @@ impl World {
         ];
         Self {
             hosts,
+            rdp_hosts: Vec::new(),
             profiles: String::new(),
             more: String::new(),
         }
@@ -178,6 +182,9 @@ impl World {
                 host.name, host.scope, host.name, host.address, host.port, host.host_keys, host.ssh
             );
         }
+        for host in &self.rdp_hosts {
+            let _ = writeln!(yaml, "  - {}", host.yaml());
+        }
         self.accounts(&mut yaml);
         yaml.push_str(&format!(
             "activities:
@@ -195,11 +202,17 @@ impl World {
     permit_listen: [\"localhost:12000-32000\"]
   - {{ name: fetch, protocol: ssh, account: {ACCOUNT}, rights: [exec, sftp, download] }}
   - {{ name: deliver, protocol: ssh, account: {ACCOUNT}, rights: [exec, sftp, upload] }}
-connection_profiles:{PROFILES}
-{}
-access_policies:\n",
-            self.profiles
+  - {{ name: desktop, protocol: rdp, account: {ACCOUNT} }}\n"
         ));
+        let own_activities = self.rdp_hosts.iter().filter_map(RdpHost::activity_yaml);
+        for activity in own_activities {
+            let _ = writeln!(yaml, "  - {activity}");
+        }
+        let _ = write!(
+            yaml,
+            "connection_profiles:{PROFILES}\n{}\naccess_policies:\n",
+            self.profiles
+        );
         for host in &self.hosts {
             for profile in host.profiles.iter().filter(|_| !host.activities.is_empty()) {
                 let _ = writeln!(
@@ -211,6 +224,9 @@ access_policies:\n",
                     host.activities.join(", ")
                 );
             }
+        }
+        for policy in self.rdp_hosts.iter().flat_map(RdpHost::policies_yaml) {
+            let _ = writeln!(yaml, "  - {policy}");
         }
         yaml.push_str(&self.more);
         yaml
@@ -237,6 +253,9 @@ access_policies:\n",
                 "  - {{ name: {KEY_ACCOUNT}, host: {}, kind: managed, secret: {{ private_key: {{ from_file: account_key }} }} }}",
                 host.name
             );
+        }
+        for host in &self.rdp_hosts {
+            let _ = writeln!(yaml, "  - {}", host.account_yaml());
         }
     }
 

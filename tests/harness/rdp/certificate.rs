@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use crate::harness::{run, tool};
+use crate::harness::{run, run_with_input, tool};
 
 /// A server's own TLS certificate and its key (RSA, as Windows makes them), in a folder.
 #[derive(Debug, Clone)]
@@ -56,5 +56,16 @@ impl Certificate {
     /// The SHA-256 of the certificate as DER, in lowercase hex.
     pub fn fingerprint(&self) -> String {
         hex::encode(Sha256::digest(self.der()))
+    }
+
+    /// The SHA-256 of its public key (SubjectPublicKeyInfo), in lowercase hex.
+    pub fn key_fingerprint(&self) -> String {
+        let mut openssl = tool("sh");
+        openssl.args([
+            "-c",
+            "openssl x509 -inform DER -noout -pubkey | openssl pkey -pubin -outform DER",
+        ]);
+        let key = run_with_input(openssl, self.der.clone(), Duration::from_secs(30));
+        hex::encode(Sha256::digest(key.ok().out))
     }
 }

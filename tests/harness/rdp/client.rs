@@ -2,10 +2,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Display, Picture, Screen, Window};
+use super::{BACKGROUND, Display, Picture, Screen, Window};
 use crate::harness::{Daemon, wait_until};
 
 /// For a client to end after it was asked to.
@@ -102,6 +101,21 @@ impl RdpClient {
         self.wait_until("a picture", limit, |picture| !picture.is_uniform())
     }
 
+    /// Waits until it shows a target's desktop with a notepad on it.
+    #[track_caller]
+    pub fn wait_desktop(&mut self, limit: Duration) -> Picture {
+        self.wait_until("a desktop", limit, |picture| {
+            picture.contains_color(BACKGROUND, 2.0) && picture.contains_color([255; 3], 2.0)
+        })
+    }
+
+    /// Waits until it shows one of the gateway's pages with this text on it.
+    #[track_caller]
+    pub fn wait_says(&mut self, text: &str, limit: Duration) -> Picture {
+        let what = format!("a page that says {text:?}");
+        self.wait_until(&what, limit, |picture| picture.says(text))
+    }
+
     /// Waits until its window shows what the target's screen does: no pixel whose color differs by
     /// more than `fuzz_percent`: 0 for bitmaps of 24 and 32 bits, 3 for 15 and 16 bits, 10 for RemoteFX
     /// and H.264 as AVC444, 40 for AVC420.
@@ -157,10 +171,14 @@ impl RdpClient {
         }
     }
 
-    /// Lets it take its leave from the server.
-    pub fn close(mut self) {
-        self.daemon.signal(Signal::TERM);
-        let _ = self.daemon.wait(DOWN);
+    /// Closes its window, as its user does: it takes its leave from the server. Answers its exit status.
+    #[track_caller]
+    pub fn close(mut self) -> i32 {
+        match self.window() {
+            Some(window) => self.display.ask_to_close(&window),
+            None => panic!("the client has no window:\n{}", self.log()),
+        }
+        self.wait_exit(DOWN)
     }
 
     /// Saves its display for a person to look at, and says where.

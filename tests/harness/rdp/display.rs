@@ -7,7 +7,8 @@ use std::time::Duration;
 use rand::Rng;
 use rustix::process::Signal;
 
-use super::Screen;
+use super::manager::ask_to_close;
+use super::{Screen, Window};
 use crate::harness::{Daemon, tool, wait_until};
 
 /// Numbers that people and their servers do not use.
@@ -65,6 +66,13 @@ impl Display {
             }
         }
         panic!("Xvfb does not start: is it installed (`scripts/deps.sh test`)?");
+    }
+
+    /// Asks a window to close, as its user does by its cross.
+    pub fn ask_to_close(&self, window: &Window) {
+        let id = window.id.trim_start_matches("0x");
+        let id = u32::from_str_radix(id, 16).expect("ids of windows are hexadecimal");
+        ask_to_close(&socket(self.number), id).expect("Xvfb lets everybody in");
     }
 
     /// The way to it, to be kept apart.
