@@ -9,7 +9,9 @@ use std::sync::{Arc, Weak};
 
 use bytes::BytesMut;
 use ironrdp_core::{decode, encode_vec};
-use ironrdp_pdu::gcc::{ClientEarlyCapabilityFlags, ConnectionType, HighColorDepth, SupportedColorDepths};
+use ironrdp_pdu::gcc::{
+    ClientEarlyCapabilityFlags, ConnectionType, HighColorDepth, SupportedColorDepths,
+};
 use ironrdp_pdu::nego::{ConnectionConfirm, ConnectionRequest, ResponseFlags, SecurityProtocol};
 use ironrdp_pdu::x224::X224;
 use ironrdp_rdcleanpath::{DetectionResult, RDCleanPathPdu};
