@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::algorithm::LegacyAlgorithm;
 
 /// Every key there is, at least once.
 fn example() -> Value {
