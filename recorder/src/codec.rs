@@ -178,8 +178,13 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<(Timed, usize)> {
     Some((Timed { at, entry }, end))
 }
 
+/// Is the record at the start of `bytes` an event's?
+pub(crate) fn is_marker(bytes: &[u8]) -> bool {
+    bytes.get(12) == Some(&MARKER)
+}
+
 /// What follows the record at the start of `bytes`, if there is a whole one.
-fn behind(bytes: &[u8]) -> Option<&[u8]> {
+pub(crate) fn behind(bytes: &[u8]) -> Option<&[u8]> {
     if bytes.len() < RECORD_HEAD {
         return None;
     }

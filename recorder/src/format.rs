@@ -138,7 +138,7 @@ pub(crate) struct FrameHead {
     pub flags: u8,
     pub seq: u64,
     crc: u32,
-    chain: Chain,
+    pub chain: Chain,
 }
 
 /// Fills in the head of the frame in `frame`: `FRAME_HEAD` bytes of room, then the payload.

@@ -201,6 +201,31 @@ impl Frames {
         }
     }
 
+    /// Goes over all frames that are there, up to the final one. Believes their heads: what is passed over is not
+    /// checked.
+    pub fn skip(&mut self) -> Result<(), TapeError> {
+        let size = self.file_len()?;
+        loop {
+            let bytes = read_up_to(&self.file, &self.path, self.offset, FRAME_HEAD)?;
+            if bytes.len() < FRAME_HEAD {
+                break;
+            }
+            let Ok(head) = format::parse_head(&format::array_at(&bytes, 0)) else {
+                break;
+            };
+            let next = self.offset + (FRAME_HEAD + head.len) as u64;
+            if head.seq != self.seq || head.kind == FrameKind::Final || next > size {
+                break;
+            }
+            self.chain = head.chain;
+            self.seq += 1;
+            self.offset = next;
+        }
+        self.buffer.clear();
+        self.buffer_at = self.offset;
+        Ok(())
+    }
+
     fn closing(&self, payload: Range<usize>) -> Option<Closing> {
         let bytes = self.payload(payload);
         let json_len = bytes.len().checked_sub(TRAILER)?;

@@ -34,16 +34,34 @@ impl TapeTail {
         self.frames.header()
     }
 
+    /// Goes to the present end. What is passed over is neither read nor checked.
+    pub fn skip(&mut self) -> Result<(), TapeError> {
+        self.frames.skip()
+    }
+
     /// What was written since the last call: whole frames, stopping behind the one with which
     /// `max_bytes` of file are reached. Empty: nothing new.
     pub fn poll(&mut self, max_bytes: usize) -> Result<Vec<Timed>, TapeError> {
+        self.gather(max_bytes, |_| true)
+    }
+
+    /// The same of events alone; what else was written is passed over. Empty: none among what was looked at.
+    pub fn poll_markers(&mut self, max_bytes: usize) -> Result<Vec<Timed>, TapeError> {
+        self.gather(max_bytes, codec::is_marker)
+    }
+
+    fn gather(
+        &mut self,
+        max_bytes: usize,
+        wanted: fn(&[u8]) -> bool,
+    ) -> Result<Vec<Timed>, TapeError> {
         let mut entries = Vec::new();
         let start = self.frames.offset();
         while self.closing.is_none() && self.frames.offset() - start < max_bytes as u64 {
             match self.frames.advance()? {
                 Next::Data(range) => {
                     self.bad = 0;
-                    self.take(range, &mut entries)?;
+                    self.take(range, wanted, &mut entries)?;
                 }
                 Next::Final(closing) => self.closing = Some(closing),
                 Next::End | Next::Short => break,
@@ -65,15 +83,20 @@ impl TapeTail {
     fn take(
         &self,
         range: std::ops::Range<usize>,
+        wanted: fn(&[u8]) -> bool,
         entries: &mut Vec<Timed>,
     ) -> Result<(), TapeError> {
         let mut rest = self.frames.payload(range);
         while !rest.is_empty() {
-            let Some((timed, len)) = codec::decode(rest) else {
+            let Some(next) = codec::behind(rest) else {
                 return Err(self.broken("a record in the frame before is cut off"));
             };
-            entries.push(timed);
-            rest = &rest[len..];
+            if wanted(rest)
+                && let Some((timed, _)) = codec::decode(rest)
+            {
+                entries.push(timed);
+            }
+            rest = next;
         }
         Ok(())
     }

@@ -18,6 +18,12 @@ use sallyport_domain::declared as noun;
 
 use HttpMethod::{Delete, Get, Post, Put};
 
+const WATCH: &str = "Watch it live, over a WebSocket: JSON in text frames (`type` says what), terminal output in binary ones; `token` may stand in the \
+    query. Of a desktop the binary ones are pictures, one each: kind u8 (1 keyframe, 2 tile, 3 pointer shape), x, y, width and height as u16 \
+    (little-endian; of a pointer shape x and y are its hot spot), then a PNG. A keyframe undoes all that was told of pointer and cover; text frames are \
+    `desktop` (`width`, `height`; at the start and when they change), `live` (all that is to be seen was sent), `pointer` (`x`, `y`, or `shape`: arrow or \
+    hidden), `cover` (`shown`: the user sees a cover instead), `gap` (`faults`: so many parts could not be decoded), `event` and `end`";
+
 /// Who may.
 #[derive(Clone, Copy)]
 enum Who {
@@ -79,7 +85,7 @@ pub fn paths() -> Paths {
         .op(Get, "/api/v1/sessions/{id}", Who::LoggedIn, "A session", None, Json(200, "Session"))
         .op(Get, "/api/v1/sessions/{id}/events", Who::LoggedIn, "A session's log", None, Page("Event", &EVENTS))
         .op(Get, "/api/v1/sessions/{id}/connections", Who::LoggedIn, "A session's connections", None, Json(200, "Connections"))
-        .op(Get, "/api/v1/sessions/{id}/watch", Who::Readers, "Watch it live, over a WebSocket: JSON in text frames, terminal output in binary ones; `token` may stand in the query", None, Stream)
+        .op(Get, "/api/v1/sessions/{id}/watch", Who::Readers, WATCH, None, Stream)
         .op(Post, "/api/v1/sessions/{id}/rdp-file", Who::Users, "A file that opens an RDP client with one's own session in it", Some("RdpFileRequest"), Bytes(crate::sessions::rdp_file::MEDIA_TYPE))
         .order("lock", Who::Admins, "Freeze it", "Lock")
         .order("unlock", Who::Admins, "Thaw it", "Unlock")

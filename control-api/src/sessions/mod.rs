@@ -6,5 +6,4 @@ pub mod orders;
 pub mod rdp_file;
 pub mod request;
 pub mod show;
-mod view;
 pub mod watch;

@@ -1,8 +1,12 @@
 //! `GET /sessions/{id}/watch`: a live session over a WebSocket.
 //!
-//! Everything comes from the tape: first the screen as it is now, then what is added. Before the first byte is
+//! Everything comes from the recording: first what is to be seen now, then what is added. Before the first byte is
 //! shown the watching is ordered like any command, so it stands in the audit trail and on the tape, and the user
 //! is told. The viewer's right is looked at again all the time.
+
+mod desktop;
+mod feed;
+mod terminal;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,16 +17,16 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use futures::SinkExt;
-use futures::stream::{SplitSink, SplitStream, StreamExt};
+use futures::stream::{SplitStream, StreamExt};
 use sallyport_domain::command::Command;
 use sallyport_domain::role::Act;
-use sallyport_recorder::{Entry, Screen, Timed};
-use sallyport_store::{ConnectionRow, SessionRow};
+use sallyport_store::{ConnectionRow, SessionRow, SessionType};
 use serde_json::json;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use super::view::{Fault, View};
+use self::desktop::Desktop;
+use self::feed::{Feed, Next, Over};
+use self::terminal::Terminal;
 use crate::caller::{Caller, on_session};
 use crate::command;
 use crate::input::Params;
@@ -34,8 +38,6 @@ use crate::tapes;
 const POLL: Duration = Duration::from_millis(50);
 /// How often the viewer's right and the session are looked at again.
 const RECHECK: Duration = Duration::from_secs(2);
-/// A viewer who takes nothing for so long is gone.
-const SEND_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// `GET /sessions/{id}/watch`
 pub async fn watch(
@@ -48,6 +50,11 @@ pub async fn watch(
     let session = caller.session(&api, &id, Act::WatchSessions).await?;
     let params = params.known(&["token", "connection", "channel"], &[])?;
     let channel = params.read("channel", "the number of a channel")?;
+    if channel.is_some() && session.kind == SessionType::PamRdp {
+        return Err(Problem::bad_request(
+            "a desktop has no channels to choose from: leave out `channel`",
+        ));
+    }
     let connection = live_connection(&api, &session, params.get("connection")).await?;
     let path = tapes::path(&api, &connection.tape)?;
     let upgrade = upgrade.map_err(|_| {
@@ -68,7 +75,6 @@ pub async fn watch(
         api,
         caller,
         session,
-        connection,
     };
     let upgrade = upgrade.max_message_size(4096).max_frame_size(4096);
     Ok(upgrade.on_upgrade(move |socket| {
@@ -112,54 +118,43 @@ struct Watching {
     api: Api,
     caller: Caller,
     session: SessionRow,
-    connection: ConnectionRow,
-}
-
-/// The viewer's end.
-type Sender = SplitSink<WebSocket, Message>;
-
-/// Why watching is over: what the viewer is told, if he is still there.
-enum Over {
-    Told(String),
-    Gone,
 }
 
 impl Watching {
     async fn run(self, socket: WebSocket, path: PathBuf, channel: Option<u32>) {
-        let (mut sender, mut receiver) = socket.split();
+        let (sender, mut receiver) = socket.split();
+        let mut feed = Feed::new(sender);
         let viewer = self.caller.viewer.name.clone();
         let joined = Command::ViewerJoined {
             viewer: viewer.clone(),
         };
         let over = match command::place(&self.api, &self.caller, &self.session, &joined).await {
             Ok(_) => {
-                let over = self.follow(&mut sender, &mut receiver, path, channel).await;
+                let over = self.follow(&mut feed, &mut receiver, path, channel).await;
                 self.leave(viewer).await;
                 over
             }
             Err(problem) => Over::Told(problem.detail().to_owned()),
         };
         if let Over::Told(reason) = over {
-            let _ = text(&mut sender, &json!({ "type": "end", "reason": reason })).await;
+            let end = json!({ "type": "end", "reason": reason });
+            let _ = feed.text(&end).await;
         }
-        let _ = timeout(SEND_TIMEOUT, sender.close()).await;
+        feed.close().await;
     }
 
     /// Shows the tape until it ends, the viewer leaves, or may not watch any more.
     async fn follow(
         &self,
-        sender: &mut Sender,
+        feed: &mut Feed,
         receiver: &mut SplitStream<WebSocket>,
         path: PathBuf,
         channel: Option<u32>,
     ) -> Over {
-        let mut view = match View::open(path, channel).await {
+        let mut view = match self.open(feed, path, channel).await {
             Ok(view) => view,
-            Err(error) => return broken(&error),
+            Err(over) => return over,
         };
-        if let Err(over) = self.greet(sender, &mut view).await {
-            return over;
-        }
         let mut look = tokio::time::interval(POLL);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut recheck_at = Instant::now() + RECHECK;
@@ -172,9 +167,11 @@ impl Watching {
                 },
                 () = self.api.stopping.cancelled() => return Over::Told("the gateway is shutting down".to_owned()),
                 _ = look.tick() => {
-                    let shown = self.step(sender, &mut view).await;
-                    if let Err(over) = shown {
-                        return over;
+                    match view.step(feed).await {
+                        Ok(Next::Later) => {}
+                        Ok(Next::AtOnce) => look.reset_immediately(),
+                        Ok(Next::Ended) => return self.ended().await,
+                        Err(over) => return over,
                     }
                     if Instant::now() >= recheck_at {
                         if let Err(over) = self.recheck().await {
@@ -187,90 +184,19 @@ impl Watching {
         }
     }
 
-    /// Shows what was added to the tape since the last look.
-    async fn step(&self, sender: &mut Sender, view: &mut View) -> Result<(), Over> {
-        let finished = view.finished();
-        let entries = view.read().await.map_err(|error| broken(&error))?;
-        let nothing = entries.is_empty();
-        let mut output = Vec::new();
-        for Timed { at, entry } in entries {
-            match entry {
-                Entry::Output { channel, data, .. } if view.shows(channel) => {
-                    output.extend_from_slice(&data)
-                }
-                Entry::Resize {
-                    channel,
-                    cols,
-                    rows,
-                } if view.shows(channel) => {
-                    flush(sender, &mut output).await?;
-                    text(
-                        sender,
-                        &json!({ "type": "resize", "cols": cols, "rows": rows }),
-                    )
-                    .await?;
-                }
-                Entry::ChannelOpened {
-                    channel,
-                    pty: Some((_, cols, rows)),
-                    ..
-                } if view.wants(channel) => {
-                    view.terminal = Some((channel, Screen::new(cols, rows)));
-                    self.greet(sender, view).await?;
-                }
-                Entry::ChannelClosed { channel } if view.shows(channel) => {
-                    flush(sender, &mut output).await?;
-                    view.terminal = None;
-                }
-                Entry::Marker(event) => {
-                    flush(sender, &mut output).await?;
-                    let at = view.header.started_at + at;
-                    let (level, kind) = (event.level().as_str(), event.code());
-                    let told = json!({ "type": "event", "at": at, "level": level, "kind": kind, "message": event.message() });
-                    text(sender, &told).await?;
-                }
-                Entry::Output { .. }
-                | Entry::Resize { .. }
-                | Entry::ChannelOpened { .. }
-                | Entry::ChannelClosed { .. }
-                | Entry::Input { .. }
-                | Entry::InputMasked { .. }
-                | Entry::InputRevealed { .. }
-                | Entry::InputKeptMasked { .. }
-                | Entry::Eof { .. }
-                | Entry::Exit { .. }
-                | Entry::Bulk { .. }
-                | Entry::BulkDigest { .. }
-                | Entry::Gap { .. }
-                | Entry::DesktopBegun(_)
-                | Entry::FromTarget { .. }
-                | Entry::FromClient { .. }
-                | Entry::Covered { .. }
-                | Entry::Unknown { .. } => {}
-            }
+    /// Opens what is to be seen of this session.
+    async fn open(
+        &self,
+        feed: &mut Feed,
+        path: PathBuf,
+        channel: Option<u32>,
+    ) -> Result<View, Over> {
+        if self.session.kind == SessionType::PamRdp {
+            return Ok(View::Desktop(Desktop::open(path).await?));
         }
-        flush(sender, &mut output).await?;
-        // Finished before the last look, and nothing came with it: that was the end.
-        if finished && nothing {
-            Err(self.ended().await)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Tells which terminal is shown and paints it.
-    async fn greet(&self, sender: &mut Sender, view: &mut View) -> Result<(), Over> {
-        let Some((channel, screen)) = &mut view.terminal else {
-            return Ok(());
-        };
-        let (cols, rows) = screen.size();
-        let hello = json!({
-            "type": "hello", "session": self.session.id, "connection": self.connection.id,
-            "channel": channel, "cols": cols, "rows": rows,
-        });
-        let mut painted = screen.repaint();
-        text(sender, &hello).await?;
-        flush(sender, &mut painted).await
+        let mut terminal = Terminal::open(path, channel).await?;
+        terminal.greet(feed).await?;
+        Ok(View::Terminal(terminal))
     }
 
     /// Still somebody who may watch, and a connection to be watched?
@@ -359,25 +285,17 @@ impl Watching {
     }
 }
 
-fn broken(error: &Fault) -> Over {
-    tracing::error!(%error, "a tape could not be followed for a viewer");
-    Over::Told("the recording cannot be read".to_owned())
+/// What is to be seen.
+enum View {
+    Terminal(Terminal),
+    Desktop(Desktop),
 }
 
-async fn text(sender: &mut Sender, value: &serde_json::Value) -> Result<(), Over> {
-    send(sender, Message::Text(value.to_string().into())).await
-}
-
-async fn flush(sender: &mut Sender, output: &mut Vec<u8>) -> Result<(), Over> {
-    if output.is_empty() {
-        return Ok(());
-    }
-    send(sender, Message::Binary(std::mem::take(output).into())).await
-}
-
-async fn send(sender: &mut Sender, message: Message) -> Result<(), Over> {
-    match timeout(SEND_TIMEOUT, sender.send(message)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(Over::Gone),
+impl View {
+    async fn step(&mut self, feed: &mut Feed) -> Result<Next, Over> {
+        match self {
+            Self::Terminal(terminal) => terminal.step(feed).await,
+            Self::Desktop(desktop) => desktop.step(feed).await,
+        }
     }
 }

@@ -229,18 +229,45 @@ pub async fn live(store: &Store, node: NodeId, user: &str, host: &str, tapes: &P
         node: Some(node),
         ..requested(store, user, host, now).await
     };
-    let session = new.id;
+    let connection = ConnectionId::from(Uuid::now_v7());
+    let path = tape(new.id, connection, now, tapes);
+    joined(store, new, connection, path, now).await
+}
+
+/// A session of a desktop with one open connection, whose tape is written by the test.
+pub async fn desktop(world: &World, user: &str) -> (Live, TapeWriter) {
+    let now = Utc::now();
+    let new = NewSession {
+        node: Some(world.node),
+        kind: SessionType::PamRdp,
+        activity: "desktop".to_owned(),
+        ..requested(&world.store, user, "desk-01", now).await
+    };
+    let connection = ConnectionId::from(Uuid::now_v7());
+    let header = TapeHeader::new(new.id, connection, now);
+    let tape = TapeWriter::create(&world.tape_dir(), &header).unwrap();
+    let path = below(&tape, &world.tape_dir());
+    let live = joined(&world.store, new, connection, path, now).await;
+    (live, tape)
+}
+
+async fn joined(
+    store: &Store,
+    new: NewSession,
+    connection: ConnectionId,
+    path: String,
+    now: DateTime<Utc>,
+) -> Live {
+    let (session, user, host) = (new.id, new.user.clone(), new.host.clone());
     let requested = Event::Requested {
-        user: user.to_owned(),
-        host: host.to_owned(),
-        activity: "shell".to_owned(),
+        user,
+        host,
+        activity: new.activity.clone(),
     };
     store
         .insert_session(&new, &[(now, requested), (now, Event::Provisioned {})])
         .await
         .unwrap();
-    let connection = ConnectionId::from(Uuid::now_v7());
-    let path = tape(session, connection, now, tapes);
     let joined = NewConnection {
         id: connection,
         session,
@@ -281,12 +308,13 @@ fn tape(session: SessionId, connection: ConnectionId, now: DateTime<Utc>, tapes:
         data: b"welcome aboard\r\n$ ",
     };
     tape.append(&[opened, output]).unwrap();
-    tape.path()
-        .strip_prefix(tapes)
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .to_owned()
+    below(&tape, tapes)
+}
+
+/// Where a tape lies below the tape folder.
+fn below(tape: &TapeWriter, tapes: &Path) -> String {
+    let path = tape.path().strip_prefix(tapes).unwrap();
+    path.to_str().unwrap().to_owned()
 }
 
 async fn requested(store: &Store, user: &str, host: &str, now: DateTime<Utc>) -> NewSession {

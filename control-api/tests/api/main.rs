@@ -10,11 +10,13 @@
 
 mod client;
 mod connection_passwords;
+mod desktop_watch;
 mod fixture;
 mod input;
 mod lists;
 mod login;
 mod orders;
+mod pdus;
 mod rdp;
 mod recordings;
 mod roles;

@@ -19,9 +19,9 @@ use uuid::Uuid;
 
 use crate::fixture::{World, everything, update};
 
-type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
+pub type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
-async fn connect(
+pub async fn connect(
     world: &World,
     path: &str,
     headers: &[(&'static str, String)],
@@ -45,7 +45,7 @@ async fn connect(
         .map(|(socket, _)| socket)
 }
 
-async fn next(socket: &mut Socket) -> Message {
+pub async fn next(socket: &mut Socket) -> Message {
     tokio::time::timeout(Duration::from_secs(10), socket.next())
         .await
         .expect("in time")
@@ -54,7 +54,7 @@ async fn next(socket: &mut Socket) -> Message {
 }
 
 /// The next text frame of that type; others are passed over.
-async fn told(socket: &mut Socket, kind: &str) -> Value {
+pub async fn told(socket: &mut Socket, kind: &str) -> Value {
     loop {
         if let Message::Text(text) = next(socket).await {
             let value: Value = serde_json::from_str(&text).unwrap();
@@ -123,11 +123,11 @@ fn path(world: &World) -> String {
     format!("/api/v1/sessions/{}/watch", world.own.id())
 }
 
-fn bearer(token: &str) -> [(&'static str, String); 1] {
+pub fn bearer(token: &str) -> [(&'static str, String); 1] {
     [("authorization", format!("Bearer {token}"))]
 }
 
-fn actions(world: &World) -> Vec<String> {
+pub fn actions(world: &World) -> Vec<String> {
     let query = Default::default();
     let audit = world
         .runtime

@@ -107,3 +107,41 @@ fn following_a_busy_writer_sees_it_all() {
         (0..300).map(|n| n * 333 % 100_000).collect::<Vec<_>>()
     );
 }
+
+#[test]
+fn events_alone_are_followed_from_the_present_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = write_some(dir.path(), 7);
+    let mut tail = TapeTail::open(writer.path()).unwrap();
+    let markers = |entries: Vec<Timed>| -> Vec<Timed> {
+        let is_marker = |timed: &Timed| matches!(timed.entry, Entry::Marker(_));
+        entries.into_iter().filter(is_marker).collect()
+    };
+    assert_eq!(
+        tail.poll_markers(usize::MAX).unwrap(),
+        markers(entries(writer.path()))
+    );
+    let mut late = TapeTail::open(writer.path()).unwrap();
+    late.skip().unwrap();
+    assert_eq!(late.poll(usize::MAX).unwrap(), []);
+    let event = sallyport_domain::event::Event::Unlocked { by: "bob".into() };
+    let output = Record::Output {
+        channel: 3,
+        stderr: false,
+        data: b"x",
+    };
+    writer
+        .append_at(ms(900), &[output, Record::Marker(&event)])
+        .unwrap();
+    let seen = late.poll_markers(usize::MAX).unwrap();
+    assert_eq!((seen.len(), seen[0].at), (1, ms(900)));
+    let path = writer.path().to_owned();
+    writer.finish(None).unwrap();
+    late.poll_markers(usize::MAX).unwrap();
+    assert!(late.finished());
+    let mut later = TapeTail::open(&path).unwrap();
+    later.skip().unwrap();
+    assert!(!later.finished());
+    assert_eq!(later.poll(usize::MAX).unwrap(), []);
+    assert!(later.finished(), "the end itself is read");
+}

@@ -89,6 +89,14 @@ impl Items {
         }
     }
 
+    /// A scan from the cursor on.
+    pub fn scan_on(&self) -> Scan {
+        Scan {
+            offset: self.offset,
+            ..self.new_scan()
+        }
+    }
+
     /// Where the cursor is.
     pub fn offset(&self) -> u64 {
         self.offset

@@ -52,7 +52,7 @@ pub use canvas::Canvas;
 pub use error::TrackError;
 pub use item::{Item, What};
 pub use painter::{Painter, Progress, State, rebuild};
-pub use png::encode as png;
+pub use png::{encode as png, size as png_size};
 pub use reader::PictureReader;
 pub use tail::PictureTail;
 pub use writer::PictureWriter;

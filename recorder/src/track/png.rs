@@ -160,6 +160,18 @@ fn pack(numbers: &[u8], width: u16, per_byte: usize) -> Vec<u8> {
         .collect()
 }
 
+/// How large a PNG's picture says it is, in pixels: width and height (PNG 11.2.1, IHDR). `None`: it is no PNG, or no
+/// picture of a desktop.
+pub fn size(png: &[u8]) -> Option<(u16, u16)> {
+    let rest = png.strip_prefix(b"\x89PNG\r\n\x1a\n")?;
+    let fields = rest.get(4..)?.strip_prefix(b"IHDR")?;
+    let side = |at: usize| {
+        let bytes = fields.get(at..at + 4)?.try_into().ok()?;
+        u16::try_from(u32::from_be_bytes(bytes)).ok()
+    };
+    Some((side(0)?, side(4)?))
+}
+
 /// A PNG's pixels: width, height, and four bytes for each (red, green, blue, opacity).
 pub(super) fn decode(png: &[u8]) -> Result<(u16, u16, Vec<u8>), TrackError> {
     let wrong = |e: String| TrackError::Png(e);

@@ -15,6 +15,7 @@ pub struct PictureTail {
     items: Items,
     bad: u32,
     finished: bool,
+    caught_up: bool,
 }
 
 impl PictureTail {
@@ -31,7 +32,19 @@ impl PictureTail {
             items,
             bad: 0,
             finished: false,
+            caught_up: false,
         })
+    }
+
+    /// Goes on at the last keyframe behind what was given, if there is one: what lies between is not worth showing any
+    /// more. Whoever calls this before every [`PictureTail::poll`] is never far behind, however slowly he takes things.
+    pub fn skip_to_newest(&mut self) -> Result<(), TrackError> {
+        let mut scan = self.items.scan_on();
+        self.items.scan(&mut scan, Duration::MAX)?;
+        if let Some((_, offset)) = scan.keyframes.last() {
+            self.items.go_to(*offset);
+        }
+        Ok(())
     }
 
     /// What was written since the last call, stopping behind the item with which `max_bytes` of file are reached.
@@ -39,6 +52,7 @@ impl PictureTail {
     pub fn poll(&mut self, max_bytes: usize) -> Result<Vec<Item>, TrackError> {
         let mut found = Vec::new();
         let start = self.items.offset();
+        self.caught_up = false;
         while !self.finished && self.items.offset() - start < max_bytes as u64 {
             match self.items.advance()? {
                 Next::Item(item) => {
@@ -46,7 +60,10 @@ impl PictureTail {
                     self.finished = item.what == What::End;
                     found.push(item);
                 }
-                Next::End => break,
+                Next::End => {
+                    self.caught_up = true;
+                    break;
+                }
                 Next::Bad => {
                     self.bad += 1;
                     if self.bad >= PATIENCE && found.is_empty() {
@@ -57,6 +74,11 @@ impl PictureTail {
             }
         }
         Ok(found)
+    }
+
+    /// Did the last [`PictureTail::poll`] give all that was there?
+    pub fn caught_up(&self) -> bool {
+        self.caught_up || self.finished
     }
 
     /// Was the end read? Then nothing more will come.

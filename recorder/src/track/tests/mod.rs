@@ -190,6 +190,26 @@ fn a_live_track_is_followed_from_its_last_keyframe() {
     assert_eq!(last.unwrap(), items[9..]);
 }
 
+#[test]
+fn who_is_behind_goes_on_at_the_newest_keyframe() {
+    let dir = memory_dir();
+    let header = header();
+    let items = items();
+    let path = dir.path().join("live.picture");
+    let mut writer = PictureWriter::create(&path, header.nonce).unwrap();
+    writer.append(&items[..4]).unwrap();
+    let mut tail = PictureTail::open(&path, &header).unwrap();
+    assert_eq!(tail.poll(1).unwrap(), items[1..2]);
+    assert!(!tail.caught_up());
+    tail.skip_to_newest().unwrap();
+    assert_eq!(tail.poll(1 << 20).unwrap(), items[2..4], "none is newer");
+    assert!(tail.caught_up());
+    writer.append(&items[4..]).unwrap();
+    tail.skip_to_newest().unwrap();
+    assert_eq!(tail.poll(1 << 20).unwrap(), items[9..]);
+    assert!(tail.caught_up() && tail.finished());
+}
+
 /// Every picture comes back from PNG as it was, whatever number of colours it has.
 #[test]
 fn pictures_survive_png() {
@@ -209,6 +229,8 @@ fn pictures_survive_png() {
             data: &data,
         };
         let png = png(image, Rect::whole(width, height)).unwrap();
+        assert_eq!(png_size(&png), Some((width, height)));
+        assert_eq!(png_size(&png[..23]), None);
         let mut canvas = Canvas::default();
         let whole = canvas.apply(&What::Keyframe { png }).unwrap();
         assert_eq!(whole, Some(Rect::whole(width, height)));
