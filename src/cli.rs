@@ -122,6 +122,11 @@ host key the gateway vouches for. With it: lines for ~/.ssh/config, after which 
 goes through the gateway. With SALLYPORT_URL both come from that server; without, from the data
 folder (or --config).";
 
+const WATCH_HELP: &str = "\
+A terminal (SSH) is shown here. A desktop (RDP) is shown in a browser: open the server's address
+with /watch/ID behind it, for example https://127.0.0.1:8443/watch/ID. The user is told of whoever
+watches, of pictures too.";
+
 const CONNECTION_PASSWORD_HELP: &str = "\
 RDP clients with network level authentication (NLA) cannot log in with the password of
 `sallyport login`. Give them this one, with the user name printed above it. It is shown only now,
@@ -255,10 +260,14 @@ pub enum Sessions {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Watch a live session; q or Ctrl-C leaves
+    /// Watch a live session in this terminal (q or Ctrl-C leaves), or take a picture of its desktop
+    #[command(after_help = WATCH_HELP)]
     Watch {
         /// The session's id
         id: String,
+        /// Write what a desktop (RDP) shows now to this file, as PNG, and leave
+        #[arg(long, value_name = "FILE", conflicts_with = "plain")]
+        png: Option<PathBuf>,
         /// Print the output as it comes, for pipes; the default when this is no terminal
         #[arg(long)]
         plain: bool,

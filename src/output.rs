@@ -1,6 +1,9 @@
 //! What a command prints: JSON for programs, text for people, the same facts.
 
+use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -38,6 +41,14 @@ pub fn write(bytes: &[u8]) -> Result<(), Failure> {
         }
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// Opens a file for what was typed or seen in a session, in place of one that is there. That is nobody else's business
+/// (mode 0600).
+pub fn create(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)
 }
 
 /// Is somebody looking at the standard output?

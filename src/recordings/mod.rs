@@ -5,9 +5,7 @@ mod find;
 mod player;
 mod verify;
 
-use std::fs::OpenOptions;
 use std::io::{BufWriter, Read, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use sallyport_recorder::export::{self, ExportError};
@@ -16,7 +14,7 @@ use serde_json::Value;
 use crate::cli::{Format, Paging, Recordings};
 use crate::client::{Client, escape};
 use crate::failure::{Failure, OrFail as _};
-use crate::output::{Output, field, page, time};
+use crate::output::{Output, create, field, page, time};
 
 pub use verify::verify;
 
@@ -129,12 +127,7 @@ fn write_to(
     export: impl FnOnce(&mut dyn Write) -> Result<(), ExportError>,
 ) -> Result<(), Failure> {
     let mut out: Box<dyn Write> = match file {
-        // What somebody typed is nobody else's business.
-        Some(path) => {
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true).mode(0o600);
-            Box::new(BufWriter::new(options.open(path).or_fail(path.display())?))
-        }
+        Some(path) => Box::new(BufWriter::new(create(path).or_fail(path.display())?)),
         None => Box::new(BufWriter::new(std::io::stdout())),
     };
     let written = export(&mut out).and_then(|()| Ok(out.flush()?));

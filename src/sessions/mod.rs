@@ -1,7 +1,10 @@
 //! `sallyport sessions …`: everything about live and ended sessions goes through the API.
 
+mod picture;
 mod rdp_file;
 mod watch;
+
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -9,6 +12,9 @@ use crate::cli::{SessionList, Sessions};
 use crate::client::{Client, escape};
 use crate::failure::Failure;
 use crate::output::{Output, field, fields, page, time};
+
+/// What the API calls the type of a session of RDP.
+const DESKTOP: &str = "PAM RDP";
 
 /// Runs one of the commands.
 pub fn run(client: &Client, command: &Sessions, output: Output) -> Result<(), Failure> {
@@ -45,7 +51,32 @@ pub fn run(client: &Client, command: &Sessions, output: Output) -> Result<(), Fa
             password,
             output: file,
         } => rdp_file::write(client, id, *password, file.as_deref(), output),
-        Sessions::Watch { id, plain } => watch::run(client, id, *plain, output),
+        Sessions::Watch { id, png, plain } => show(client, id, png.as_deref(), *plain, output),
+    }
+}
+
+/// A terminal here, a desktop as a picture.
+fn show(
+    client: &Client,
+    id: &str,
+    png: Option<&Path>,
+    plain: bool,
+    output: Output,
+) -> Result<(), Failure> {
+    let session = client.get(&path(id), &[])?;
+    let is_desktop = field(&session, "type") == DESKTOP;
+    match png {
+        Some(file) if is_desktop => picture::take(client, id, file, output),
+        Some(_) => Err(Failure::new(
+            "--png takes pictures of desktops, and this session is a terminal (SSH): watch it without --png",
+        )),
+        None if is_desktop => Err(Failure::new(format!(
+            "this session is a desktop (RDP), which no terminal can show: open {}/watch/{} in a browser, \
+             or write what it shows now to a file with --png FILE",
+            client.base(),
+            escape(id)
+        ))),
+        None => watch::run(client, id, plain, output),
     }
 }
 

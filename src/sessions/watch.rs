@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 
@@ -16,15 +17,14 @@ use crate::failure::{Failure, OrFail as _};
 use crate::output::{self, Output, field};
 use crate::view::{Key, Keys, Painter, Terminal};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// The largest picture of a desktop (64 MiB), and what stands before it.
+const LONGEST_MESSAGE: usize = (64 << 20) + 1024;
 
 /// Watches until the session ends or the viewer leaves.
 pub fn run(client: &Client, id: &str, plain: bool, output: Output) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .or_fail("starting")?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let socket = connect(client, id).await?;
         if output.json {
             lines(socket).await
@@ -39,7 +39,16 @@ pub fn run(client: &Client, id: &str, plain: bool, output: Output) -> Result<(),
     })
 }
 
-async fn connect(client: &Client, id: &str) -> Result<Socket, Failure> {
+/// What a viewer's connection runs on.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .or_fail("starting")
+}
+
+/// Connects as a viewer.
+pub(super) async fn connect(client: &Client, id: &str) -> Result<Socket, Failure> {
     let base = client.base();
     let url = format!(
         "{}/api/v1/sessions/{}/watch",
@@ -54,8 +63,15 @@ async fn connect(client: &Client, id: &str) -> Result<Socket, Failure> {
         request.headers_mut().insert("authorization", value);
     }
     let connector = Connector::Rustls(client.trust().tls()?);
-    let connecting =
-        tokio_tungstenite::connect_async_tls_with_config(request, None, true, Some(connector));
+    let limits = WebSocketConfig::default()
+        .max_message_size(Some(LONGEST_MESSAGE))
+        .max_frame_size(Some(LONGEST_MESSAGE));
+    let connecting = tokio_tungstenite::connect_async_tls_with_config(
+        request,
+        Some(limits),
+        true,
+        Some(connector),
+    );
     match timeout(Duration::from_secs(15), connecting).await {
         Ok(Ok((socket, _))) => Ok(socket),
         Ok(Err(error)) => Err(explain(base, error)),

@@ -261,6 +261,10 @@ fn sessions_are_listed_shown_and_controlled() {
             .text()
             .contains("logged in as sptarget")
     );
+    let png = gateway.dir().join("now.png");
+    let png = png.to_str().unwrap();
+    let refused = bob(&["sessions", "watch", id, "--png", png]).failed();
+    assert!(refused.err.contains("is a terminal"), "{}", refused.err);
     bob(&["sessions", "lock", id, "--title", "Halt", "--message", "m"]).ok();
     tty.wait_screen("Halt", SOON);
     bob(&["sessions", "unlock", id]).ok();

@@ -192,11 +192,11 @@ impl Watching {
         channel: Option<u32>,
     ) -> Result<View, Over> {
         if self.session.kind == SessionType::PamRdp {
-            return Ok(View::Desktop(Desktop::open(path).await?));
+            return Ok(View::Desktop(Box::new(Desktop::open(path).await?)));
         }
         let mut terminal = Terminal::open(path, channel).await?;
         terminal.greet(feed).await?;
-        Ok(View::Terminal(terminal))
+        Ok(View::Terminal(Box::new(terminal)))
     }
 
     /// Still somebody who may watch, and a connection to be watched?
@@ -287,8 +287,8 @@ impl Watching {
 
 /// What is to be seen.
 enum View {
-    Terminal(Terminal),
-    Desktop(Desktop),
+    Terminal(Box<Terminal>),
+    Desktop(Box<Desktop>),
 }
 
 impl View {

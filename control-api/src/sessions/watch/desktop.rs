@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use sallyport_recorder::track::{self, Item, PictureTail, TrackError, What};
-use sallyport_recorder::{TapeHeader, TapeTail, Timed};
+use sallyport_recorder::{Entry, TapeHeader, TapeTail, Timed};
 use serde_json::json;
 
 use super::feed::{Fault, Feed, Next, Over, blocking};
@@ -79,7 +79,7 @@ impl Desktop {
     pub async fn step(&mut self, feed: &mut Feed) -> Result<Next, Over> {
         let news = self.look().await?;
         for Timed { at, entry } in &news.events {
-            if let sallyport_recorder::Entry::Marker(event) = entry {
+            if let Entry::Marker(event) = entry {
                 feed.event(self.header.started_at + *at, event).await?;
             }
         }
