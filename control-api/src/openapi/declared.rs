@@ -232,6 +232,7 @@ pub enum Right {
     Drives,
     Printers,
     Audio,
+    TargetLogin,
 }
 
 /// How long and under which conditions a session runs.
