@@ -148,6 +148,20 @@ impl Wire {
         }
     }
 
+    /// Has the system find out whether the peer is still there, for protocols that do not ask themselves: it is asked after
+    /// so long a silence, and given up when it has taken nothing for three times that.
+    pub fn probe(&self, silence: Duration) {
+        use rustix::net::sockopt;
+        let patience = u32::try_from(silence.as_millis().saturating_mul(3)).unwrap_or(u32::MAX);
+        let set = sockopt::set_socket_keepalive(&self.tcp, true)
+            .and_then(|()| sockopt::set_tcp_keepidle(&self.tcp, silence))
+            .and_then(|()| sockopt::set_tcp_keepintvl(&self.tcp, silence))
+            .and_then(|()| sockopt::set_tcp_user_timeout(&self.tcp, patience));
+        if let Err(error) = set {
+            tracing::debug!(%error, "a lost peer will be noticed late");
+        }
+    }
+
     /// For watching how the peer takes what it is sent.
     pub fn pace(&self) -> Pace {
         self.pace.clone()

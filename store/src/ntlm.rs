@@ -50,6 +50,16 @@ pub struct NtlmCandidate {
     pub activity: Option<String>,
 }
 
+impl NtlmCandidate {
+    /// Is it this password? Takes as long whatever the answer.
+    pub fn is(&self, password: &str) -> bool {
+        self.nt_hash
+            .as_ref()
+            .ct_eq(nt_hash(password).as_ref())
+            .into()
+    }
+}
+
 /// Of every password of `$1` that is good at `$2`: connection passwords, newest first, then her own.
 const CANDIDATES: &str =
     "SELECT n.id AS user_id, p.id AS id, p.host AS host, p.activity AS activity, p.key_id AS key_id, p.sealed AS sealed,

@@ -18,19 +18,22 @@ const VIRTUAL_CHANNEL: u16 = 0x14;
 const DRAW_NINE_GRID_CACHE: u16 = 0x15;
 const DRAW_GDI_PLUS: u16 = 0x16;
 const BITMAP_CODECS: u16 = 0x1d;
+const FRAME_ACKNOWLEDGE: u16 = 0x1e;
 
 /// Bytes before the fields of a set: its type and its length.
 const SET_HEADER: usize = 4;
 /// TS_ORDER_CAPABILITYSET, relative to its fields: flags, the 32 bytes of orderSupport, orderSupportExFlags.
 const ORDER_FLAGS: usize = 30;
 const ORDER_SUPPORT: usize = 32;
-const ORDER_EX_FLAGS: usize = 64;
+const ORDER_EX_FLAGS: usize = 66;
 /// orderFlags that say nothing about drawing orders: NEGOTIATEORDERSUPPORT, ZEROBOUNDSDELTASSUPPORT, COLORINDEXSUPPORT.
 const ORDER_FLAGS_KEPT: u16 = 0x0002 | 0x0008 | 0x0020;
 /// CODEC_GUID_REMOTEFX, as it lies on the wire (MS-RDPBCGR 2.2.7.2.10.1.1).
 const REMOTEFX: [u8; 16] = [
     0x12, 0x2f, 0x77, 0x76, 0x72, 0xbd, 0x63, 0x44, 0xaf, 0xb3, 0xb7, 0x3c, 0x9c, 0x6f, 0x78, 0x86,
 ];
+/// The widest and the highest desktop that is taken, in pixels.
+const LARGEST: u16 = 8192;
 /// The id that decoders take for RemoteFX, though clients may choose another.
 const REMOTEFX_ID: u8 = 3;
 
@@ -99,20 +102,22 @@ pub fn demand_active(body: &[u8]) -> Result<(Vec<u8>, Desktop), Malformed> {
                 desktop.height = u16_le(fields, 10).unwrap_or_default();
                 out.extend_from_slice(fields);
             }
-            BITMAP_CACHE_HOST_SUPPORT => return false,
+            BITMAP_CACHE_HOST_SUPPORT | FRAME_ACKNOWLEDGE => return false,
             VIRTUAL_CHANNEL => uncompressed(fields, out),
-            BITMAP_CODECS => return codecs(fields, out),
+            // A server's numbers mean nothing: the client chooses them.
+            BITMAP_CODECS => return codecs(fields, out, |_| true),
             _ => out.extend_from_slice(fields),
         }
         true
     })?;
-    if desktop.width == 0 || desktop.height == 0 {
-        return Err(Malformed("a Demand Active without a size of the desktop"));
+    if !(1..=LARGEST).contains(&desktop.width) || !(1..=LARGEST).contains(&desktop.height) {
+        return Err(Malformed("a desktop of a size that there is not"));
     }
     Ok((rewritten, desktop))
 }
 
-/// What is between the Share Control header and the end of a Confirm Active, as the target gets it: no drawing orders and
+/// What is between the Share Control header and the end of a Confirm Active, as the target gets it: no acknowledgement of
+/// frames (a locked client would not send it, and the target would draw no more, nor the tape have anything), no drawing orders and
 /// no caches (they would make a picture depend on what was seen before), no codec that the recorder cannot read.
 ///
 /// # Errors
@@ -129,9 +134,10 @@ pub fn confirm_active(body: &[u8]) -> Result<Vec<u8>, Malformed> {
             | OFFSCREEN_CACHE
             | DRAW_NINE_GRID_CACHE
             | DRAW_GDI_PLUS
-            | COLOR_CACHE => return false,
+            | COLOR_CACHE
+            | FRAME_ACKNOWLEDGE => return false,
             VIRTUAL_CHANNEL => uncompressed(fields, out),
-            BITMAP_CODECS => return codecs(fields, out),
+            BITMAP_CODECS => return codecs(fields, out, |id| id == REMOTEFX_ID),
             _ => out.extend_from_slice(fields),
         }
         true
@@ -202,7 +208,7 @@ fn no_orders(fields: &[u8], out: &mut Vec<u8>) {
             .copy_from_slice(&(flags & ORDER_FLAGS_KEPT).to_le_bytes());
     }
     for place in [
-        ORDER_SUPPORT..ORDER_EX_FLAGS,
+        ORDER_SUPPORT..ORDER_SUPPORT + 32,
         ORDER_EX_FLAGS..ORDER_EX_FLAGS + 2,
     ] {
         if let Some(bytes) = fields.get_mut(place) {
@@ -220,15 +226,15 @@ fn uncompressed(fields: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Leaves RemoteFX of the codecs, if its id is the usual one; without any the set goes.
-fn codecs(fields: &[u8], out: &mut Vec<u8>) -> bool {
+/// Leaves RemoteFX of the codecs, if its id will do; without any the set goes.
+fn codecs(fields: &[u8], out: &mut Vec<u8>, will_do: impl Fn(u8) -> bool) -> bool {
     let mut rest = fields.get(1..).unwrap_or_default();
     while let Some(properties) = u16_le(rest, 17) {
         let len = 19 + usize::from(properties);
         let Some((codec, behind)) = rest.split_at_checked(len) else {
             break;
         };
-        if codec[..16] == REMOTEFX && codec[16] == REMOTEFX_ID {
+        if codec[..16] == REMOTEFX && will_do(codec[16]) {
             out.push(1);
             out.extend_from_slice(codec);
             return true;

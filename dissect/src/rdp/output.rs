@@ -33,6 +33,33 @@ pub fn stays_open(frame: &[u8], open: bool) -> Result<bool, Malformed> {
     }
 }
 
+/// The beginning of a fast-path output PDU up to the end of the update that was open before it, as a PDU of its own; `None`
+/// if it does not end there.
+///
+/// # Errors
+/// As [`stays_open`].
+pub fn rest_of_update(frame: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
+    const SHORT: Malformed = Malformed("fast-path output is cut off");
+    let long = frame.get(1).ok_or(SHORT)? & 0x80 != 0;
+    let start = if long { 3 } else { 2 };
+    let mut at = start;
+    while let Some(header) = frame.get(at) {
+        let flags = usize::from(header & 0xc0 == COMPRESSED);
+        let size = usize::from(u16_le(frame, at + 1 + flags).ok_or(SHORT)?);
+        at = at + 3 + flags + size;
+        let fragmentation = header >> 4 & 0x3;
+        if fragmentation != FIRST && fragmentation != NEXT {
+            let updates = frame.get(start..at).ok_or(SHORT)?;
+            let total = u16::try_from(updates.len() + 3).map_err(|_| SHORT)? | 0x8000;
+            let mut pdu = vec![frame[0]];
+            pdu.extend_from_slice(&total.to_be_bytes());
+            pdu.extend_from_slice(updates);
+            return Ok(Some(pdu));
+        }
+    }
+    Ok(None)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +96,16 @@ mod tests {
         compressed.push(9);
         compressed[1] = 8;
         assert_eq!(stays_open(&compressed, false), Ok(true));
+    }
+
+    #[test]
+    fn only_what_was_open_is_finished() {
+        let two = pdu(&[(1, 4), (0, 5), (2, 6)]);
+        let rest = rest_of_update(&two).unwrap().unwrap();
+        assert_eq!(rest[1..3], [0x80, 10]);
+        assert_eq!(rest[3..], two[2..9]);
+        assert_eq!(stays_open(&rest, true), Ok(false));
+        assert_eq!(rest_of_update(&pdu(&[(3, 4)])), Ok(None));
     }
 
     #[test]

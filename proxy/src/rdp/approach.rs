@@ -56,7 +56,8 @@ impl Approach for ByRdp<'_> {
         permit: &Permit,
         cut: CancellationToken,
     ) -> Result<Reached, DialError> {
-        back::reach(permit, &node.store, cut, node.config.target_timeout).await
+        let times = (node.config.keepalive, node.config.target_timeout);
+        back::reach(permit, &node.store, cut, times).await
     }
 
     fn verdict(reached: &Reached) -> &Verdict {

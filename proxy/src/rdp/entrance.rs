@@ -19,7 +19,7 @@ use super::approach::{ByRdp, Target};
 use super::front::{Asked, Bound, Person};
 use super::goodbye::ErrorInfo;
 use super::leg::{Leg, LegError};
-use super::page::{Outcome, Progress};
+use super::page::{Outcome, Page, Progress};
 use super::room::{self, Room, Waited};
 use crate::enter::{Guest, Joined, Wish, disconnected, enter, finish_tape, store_unavailable};
 use crate::node::Node;
@@ -170,13 +170,29 @@ impl Entrance<'_> {
         }
     }
 
+    /// Asks something; not for longer than this node takes anybody.
+    async fn ask<S>(
+        &self,
+        room: &mut Room<'_, S>,
+        page: Page,
+        idle: Duration,
+    ) -> Result<Outcome, Out>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        tokio::select! {
+            answered = room.ask(page, idle) => Ok(answered?),
+            () = self.node.draining() => Err(Out::Refused(ErrorInfo::RpcInitiatedDisconnect)),
+        }
+    }
+
     /// Shows why not until it was read.
     async fn refuse<S, T>(&self, room: &mut Room<'_, S>, refusal: &Refusal) -> Result<T, Out>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         tracing::info!(peer = %self.peer, code = refusal.code(), %refusal, "an RDP client is refused");
-        room.ask(room::refusal(refusal), READ).await?;
+        self.ask(room, room::refusal(refusal), READ).await?;
         Err(Out::Refused(ErrorInfo::of_refusal(refusal)))
     }
 
@@ -195,7 +211,7 @@ impl Entrance<'_> {
             Err(refusal) => return self.refuse(room, &refusal).await,
         };
         let idle = self.node.config.lobby_idle;
-        match room.ask(room::choice(&offers), idle).await? {
+        match self.ask(room, room::choice(&offers), idle).await? {
             Outcome::Chosen(index) => match offers.get(index) {
                 Some(offer) => Ok(room::chosen(offer)),
                 None => Err(Out::Gone),
@@ -228,11 +244,11 @@ impl Entrance<'_> {
     }
 
     /// Asks for one line.
-    async fn line<S>(&self, room: &mut Room<'_, S>, page: super::page::Page) -> Result<String, Out>
+    async fn line<S>(&self, room: &mut Room<'_, S>, page: Page) -> Result<String, Out>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        match room.ask(page, self.node.config.lobby_idle).await? {
+        match self.ask(room, page, self.node.config.lobby_idle).await? {
             Outcome::Submitted(values) => Ok(values
                 .into_iter()
                 .next()
@@ -273,7 +289,7 @@ impl Bound {
     pub fn fits(&self, name: &str) -> bool {
         match connect_string::parse(name).and_then(Wish::try_from) {
             Ok(wish) => self.allows(wish).is_ok(),
-            Err(_) => true,
+            Err(refusal) => refusal == Refusal::NoHostNamed,
         }
     }
 

@@ -116,7 +116,8 @@ impl Desk<'_> {
     /// Is it her password, or a connection password of hers? The answer is the same whatever is wrong.
     pub async fn by_password(&self, given: &Given) -> Option<Person> {
         let names = names(&given.user, &given.domain);
-        let first = names.first().map(|name| user_of(name).to_owned());
+        // The name without the domain, which the client may choose anew with every guess.
+        let first = names.last().map(|name| user_of(name).to_owned());
         let first = first.unwrap_or_default();
         self.node.backoff.wait(self.peer.ip(), &first).await;
         for name in names {
@@ -233,16 +234,12 @@ impl Desk<'_> {
         known
     }
 
-    /// Which of her secrets it was: NTLM says only that it was one of them, but the client delegates it.
+    /// Which of her secrets it was: NTLM says only that it was one of them, but the client delegates it. One that delegates
+    /// nothing is let in if there is no choice, and never as the holder of another secret.
     async fn proven(&self, known: &Known, password: &str) -> Result<Option<Person>, StoreError> {
-        let (store, user) = (&self.node.store, user_of(&known.name));
-        let told = store.check_connection_password(user, password, clock::now());
-        if let Some(candidate) = told.await? {
-            return self.by_candidate(&known.name, &candidate).await;
-        }
-        let mut own = known.candidates.iter();
-        let own = own.find(|one| one.id == CandidateId::UserHash);
-        match (own, known.candidates.as_slice()) {
+        let mut told = known.candidates.iter();
+        let told = told.find(|candidate| candidate.is(password));
+        match (told, known.candidates.as_slice()) {
             (Some(candidate), _) | (None, [candidate]) => {
                 self.by_candidate(&known.name, candidate).await
             }

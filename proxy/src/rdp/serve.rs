@@ -42,6 +42,7 @@ pub async fn serve(node: Arc<Node>, tcp: TcpStream, peer: SocketAddr, place: Pla
         Ok(wire) => wire,
         Err(error) => return tracing::debug!(%peer, %error, "client left before it was served"),
     };
+    wire.probe(node.config.keepalive);
     let arriving = arrive(&node, &config, wire, peer);
     let arrived = tokio::time::timeout(node.config.login_grace, arriving).await;
     drop(place);

@@ -4,8 +4,11 @@
 //! gets what a target would show; here it gets what the gateway shows. Its user is known by a ticket, a connection password
 //! for one use. From then on it is a client like any other.
 
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use ironrdp_core::{decode, encode_vec};
@@ -16,7 +19,8 @@ use ironrdp_pdu::nego::{ConnectionConfirm, ConnectionRequest, ResponseFlags, Sec
 use ironrdp_pdu::x224::X224;
 use ironrdp_rdcleanpath::{DetectionResult, RDCleanPathPdu};
 use sallyport_domain::algorithm::Negotiated;
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
@@ -69,13 +73,66 @@ impl WebDoor {
     }
 }
 
+/// A stream with a kill switch, as [`crate::wire::Wire`] is for sockets: after it is thrown every read and write fails.
+struct Switched {
+    stream: DuplexStream,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl Switched {
+    fn new(stream: DuplexStream, cut: CancellationToken) -> Self {
+        Self {
+            stream,
+            cut: Box::pin(cut.cancelled_owned()),
+        }
+    }
+
+    /// Both halves are polled by one task, so one registered waker is enough.
+    fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        match self.cut.as_mut().poll(cx) {
+            Poll::Ready(()) => Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
+            Poll::Pending => Ok(()),
+        }
+    }
+}
+
+impl AsyncRead for Switched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.check(cx)?;
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Switched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.check(cx)?;
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
 async fn serve(node: Arc<Node>, stream: DuplexStream, peer: SocketAddr, place: Place, slot: Slot) {
     let Some(config) = node.config.rdp.clone() else {
         return;
     };
     let cut = node.cut.child_token();
     let _cut_at_end = cut.clone().drop_guard();
-    let mut leg = Leg::new(stream);
+    let mut leg = Leg::new(Switched::new(stream, cut.clone()));
     let arriving = arrive(&node, &config, &mut leg, peer);
     let arrived = tokio::time::timeout(node.config.login_grace, arriving).await;
     drop(place);
@@ -85,10 +142,9 @@ async fn serve(node: Arc<Node>, stream: DuplexStream, peer: SocketAddr, place: P
                 node: &node,
                 arrived: &arrived,
                 peer,
-                cut: cut.clone(),
+                cut,
             };
-            // There is no socket here that the switch could close.
-            cut.run_until_cancelled(attend(&entrance, leg)).await;
+            attend(&entrance, leg).await;
         }
         Ok(Err(error)) => {
             tracing::info!(%peer, %error, "a browser did not get as far as to log in")

@@ -45,7 +45,7 @@ fn an_offer_keeps_what_is_not_known_and_loses_what_cannot_be_recorded() {
     let two = [
         &[2][..],
         &codec([9; 16], 1, &[7]),
-        &codec(REMOTEFX, 3, &[5, 5]),
+        &codec(REMOTEFX, 0, &[5, 5]),
     ]
     .concat();
     let sets = [
@@ -63,7 +63,7 @@ fn an_offer_keeps_what_is_not_known_and_loses_what_cannot_be_recorded() {
         depth: 32,
     };
     assert_eq!(desktop, expected);
-    let one = [&[1][..], &codec(REMOTEFX, 3, &[5, 5])].concat();
+    let one = [&[1][..], &codec(REMOTEFX, 0, &[5, 5])].concat();
     let left = [
         bitmap(32, 1024, 768),
         unknown,
@@ -91,7 +91,8 @@ fn an_answer_asks_for_no_orders_and_no_caches() {
     assert_eq!(confirmed_depth(&sent), Some(24));
     let rewritten = confirm_active(&sent).unwrap();
     order[ORDER_FLAGS..ORDER_FLAGS + 2].copy_from_slice(&0x2au16.to_le_bytes());
-    order[ORDER_SUPPORT..ORDER_EX_FLAGS + 2].fill(0);
+    order[ORDER_SUPPORT..ORDER_SUPPORT + 32].fill(0);
+    order[ORDER_EX_FLAGS..ORDER_EX_FLAGS + 2].fill(0);
     let left = [bitmap(24, 800, 600), set(ORDER, &order)];
     assert_eq!(rewritten, body(true, &left, &[]));
 }

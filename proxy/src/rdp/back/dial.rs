@@ -46,7 +46,7 @@ pub async fn reach(
     permit: &Permit,
     store: &Store,
     cut: CancellationToken,
-    patience: Duration,
+    (keepalive, patience): (Duration, Duration),
 ) -> Result<Reached, DialError> {
     let host = permit.host();
     let name = || host.name.clone();
@@ -68,6 +68,7 @@ pub async fn reach(
         .map_err(|_| late())?
         .map_err(|error| unreachable(crate::notice::io_words(&error)))?;
     let wire = Wire::new(tcp, cut).map_err(|error| unreachable(crate::notice::io_words(&error)))?;
+    wire.probe(keepalive);
     let garbled = |error: LegError| Refusal::NotRdp {
         host: name(),
         error: error.to_string(),

@@ -9,7 +9,7 @@ use ironrdp_pdu::rdp::client_info::{
 };
 use sallyport_dissect::rdp::mcs as wire;
 use tokio::io::{AsyncRead, AsyncWrite};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{Back, Reached, licensing, mcs, nla};
 use crate::rdp::ids::Ids;
@@ -75,13 +75,10 @@ async fn send_info<S: AsyncRead + AsyncWrite + Unpin>(
     let mut pdu = info(login);
     let encoded = encode_vec(&pdu);
     pdu.client_info.credentials.password.zeroize();
-    let mut data = encoded.map_err(LegError::unencodable(WHAT))?;
-    let mut frame = Vec::with_capacity(data.len() + 16);
+    let data = Zeroizing::new(encoded.map_err(LegError::unencodable(WHAT))?);
+    let mut frame = Zeroizing::new(Vec::with_capacity(data.len() + 16));
     wire::frame(wire::Sender::Client, ids.user, ids.io, &data, &mut frame);
-    let sent = leg.send(&frame).await;
-    data.zeroize();
-    frame.zeroize();
-    Ok(sent?)
+    Ok(leg.send(&frame).await?)
 }
 
 /// Client Info with the account's credentials instead of the user's, and without what would make the recording depend on

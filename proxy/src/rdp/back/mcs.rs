@@ -19,11 +19,7 @@ use crate::rdp::leg::{Leg, LegError};
 
 /// Channels whose server runs inside the user's session on the target. A target that takes the password only on its screen
 /// says nothing when it lets somebody in, but then one of these begins to speak. One is always asked for, to hear that.
-const PROBES: [ChannelName; 3] = [
-    CLIPBOARD,
-    ChannelName::from_static(b"rdpdr\0\0\0"),
-    ChannelName::from_static(b"rdpsnd\0\0"),
-];
+const PROBES: [ChannelName; 2] = [CLIPBOARD, ChannelName::from_static(b"rdpsnd\0\0")];
 const CLIPBOARD: ChannelName = ChannelName::from_static(b"cliprdr\0");
 
 /// Makes the target's MCS connection, with those of the client's channels that `wanted` says.
@@ -65,24 +61,26 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     let frame = leg.frame("when asked for channels").await?;
     let X224(data): X224<X224Data<'_>> = decode(&frame).map_err(LegError::undecodable(WHAT))?;
     let response: ConnectResponse = decode(&data.data).map_err(LegError::undecodable(WHAT))?;
-    let ids = response.channel_ids();
+    let mut ids = response.channel_ids();
+    ids.truncate(count);
     if ids.len() < count {
         return Err(LegError::unexpected(
             WHAT,
             "it has fewer channels than were asked for",
         ));
     }
-    let mut given = ids.into_iter();
+    // 0: the target has no such channel (MS-RDPBCGR 2.2.1.4.4).
+    let mut given = ids.into_iter().map(|id| (id != 0).then_some(id));
     let mut ids = Ids {
         io: response.global_channel_id(),
         user: 0,
         channels: wanted
             .iter()
-            .map(|wanted| wanted.then(|| given.next()).flatten())
+            .map(|wanted| wanted.then(|| given.next().flatten()).flatten())
             .collect(),
     };
     // The probe's, which the client knows nothing of.
-    ids.channels.extend(given.map(Some));
+    ids.channels.extend(given);
     ids.user = attach(leg).await?;
     for channel in ids.to_join().collect::<Vec<_>>() {
         join(leg, ids.user, channel).await?;

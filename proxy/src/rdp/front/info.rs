@@ -41,11 +41,14 @@ pub async fn client_info<S: AsyncRead + AsyncWrite + Unpin>(
     ids: &Ids,
 ) -> Result<ClientInfo, LegError> {
     const WHAT: &str = "Client Info";
-    let (channel, data) = leg.data("before Client Info").await?;
+    let (channel, mut data) = leg.data("before Client Info").await?;
     if channel != ids.io || data.len() > LONGEST {
         return Err(LegError::unexpected(WHAT, "something else came"));
     }
-    let mut pdu: ClientInfoPdu = decode(&data).map_err(LegError::undecodable(WHAT))?;
+    let decoded = decode(&data).map_err(LegError::undecodable(WHAT));
+    // The password was in it.
+    data.fill(0);
+    let mut pdu: ClientInfoPdu = decoded?;
     let credentials = &mut pdu.client_info.credentials;
     let mut password = Zeroizing::new(std::mem::take(&mut credentials.password));
     if pdu

@@ -8,11 +8,11 @@ pub const DYNAMIC: &str = "drdynvc";
 /// Clipboard (MS-RDPECLIP).
 pub const CLIPBOARD: &str = "cliprdr";
 /// Drives, printers, smart cards (MS-RDPEFS).
-const DEVICES: &str = "rdpdr";
+pub const DEVICES: &str = "rdpdr";
 /// Sound to the client (MS-RDPEA).
 const SOUND: &str = "rdpsnd";
 
-/// The rights of which one is enough for a static channel; `None` for one that nobody may have.
+/// The rights that a static channel takes, all of them: one cannot be told from the other yet. `None`: nobody may have it.
 fn rights(name: &str) -> Option<&'static [Right]> {
     match name.to_ascii_lowercase().as_str() {
         CLIPBOARD => Some(&[Right::ClipboardIn, Right::ClipboardOut]),
@@ -27,7 +27,7 @@ fn rights(name: &str) -> Option<&'static [Right]> {
 pub fn wanted(names: &[String], permit: &Permit) -> Vec<bool> {
     let allowed = |name: &String| match rights(name) {
         Some([]) => true,
-        Some(rights) => rights.iter().any(|right| permit.right(*right).is_ok()),
+        Some(rights) => rights.iter().all(|right| permit.right(*right).is_ok()),
         None => false,
     };
     names.iter().map(allowed).collect()

@@ -35,6 +35,8 @@ pub struct FromClient<'a, R, W> {
     pub to: W,
     /// Read and not yet taken.
     pub buffer: BytesMut,
+    /// What waits for the end of a lock.
+    pub held: Vec<u8>,
 }
 
 /// What becomes of a PDU.
@@ -43,7 +45,12 @@ enum Fate {
     Forward(Option<Vec<u8>>),
     /// It ends here.
     Drop,
+    /// It goes on when the lock is over.
+    Hold,
 }
+
+/// Bytes of channels that may wait for the end of a lock. When there are more, the client has to wait.
+const HELD: usize = 1 << 20;
 
 impl<R, W> FromClient<'_, R, W>
 where
@@ -59,13 +66,17 @@ where
     }
 
     async fn pump(&mut self) -> Result<std::convert::Infallible, Stop> {
+        let mut gate = self.connection.gate.watch();
         self.pass().await?;
         loop {
+            let full = self.held.len() > HELD;
             tokio::select! {
                 biased;
                 () = self.connection.ending() => return Err(Stop::Asked),
+                // What is held goes on when the lock is over.
+                Ok(()) = gate.changed() => self.pass().await?,
                 Some(order) = self.orders.recv() => self.write(&order).await?,
-                filled = leg::fill(&mut self.from, &mut self.buffer) => match filled {
+                filled = leg::fill(&mut self.from, &mut self.buffer), if !full => match filled {
                     Ok(true) => self.pass().await?,
                     // TLS was ended in order: some clients say no other goodbye.
                     Ok(false) => return Err(Stop::Left),
@@ -78,9 +89,12 @@ where
     /// Passes on what is whole in the buffer.
     async fn pass(&mut self) -> Result<(), Stop> {
         let connection = self.connection.clone();
-        let mut out = Vec::new();
         let mut taped = Vec::new();
         let inside = connection.gate.enter();
+        let mut out = match &inside {
+            Some(_) => std::mem::take(&mut self.held),
+            None => Vec::new(),
+        };
         while let Some(found) = frame::next(&self.buffer).map_err(broken)? {
             if found.len > self.buffer.len() {
                 break;
@@ -91,9 +105,13 @@ where
                 Kind::FastPath => self.fast_path(&mut one, inside.is_none())?,
                 Kind::Tpkt => self.tpkt(&mut one, inside.is_none())?,
             };
-            if let Fate::Forward(record) = fate {
-                taped.extend(record.unwrap_or_default());
-                out.extend_from_slice(&one);
+            match fate {
+                Fate::Forward(record) => {
+                    taped.extend(record.unwrap_or_default());
+                    out.extend_from_slice(&one);
+                }
+                Fate::Hold => self.held.extend_from_slice(&one),
+                Fate::Drop => {}
             }
         }
         if out.is_empty() {
@@ -137,6 +155,9 @@ where
             Place::Nowhere => Ok(Fate::Drop),
             Place::Static(number, there) => {
                 mcs::set_ids(frame, self.ids.user(), there);
+                if locked {
+                    return Ok(Fate::Hold);
+                }
                 let name = self.channels.get(number);
                 let picture = name.is_some_and(|name| channels::is_picture(name));
                 Ok(Fate::Forward(picture.then(|| frame.to_vec())))

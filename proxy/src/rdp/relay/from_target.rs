@@ -73,19 +73,25 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
-    /// May a fast-path PDU go on? While `locked` only to finish what the client has the beginning of; and never the rest
-    /// of something of which it has not.
-    fn passes(&mut self, frame: &[u8], locked: bool) -> Result<bool, Malformed> {
+    /// What becomes of a fast-path PDU. While `locked` it may only finish what the client has the beginning of; and never
+    /// the rest of something of which it has not goes on.
+    fn pass(&mut self, frame: &[u8], locked: bool) -> Result<Fate, Malformed> {
         let begun = self.target;
         self.target = output::stays_open(frame, begun)?;
-        let passes = match locked {
-            true => self.client,
-            false => self.client || !begun,
-        };
-        if passes {
-            self.client = self.target;
+        if locked && self.client {
+            return Ok(match output::rest_of_update(frame)? {
+                Some(rest) => {
+                    self.client = false;
+                    Fate::Replace(rest)
+                }
+                None => Fate::Forward,
+            });
         }
-        Ok(passes)
+        if locked || (begun && !self.client) {
+            return Ok(Fate::Drop);
+        }
+        self.client = self.target;
+        Ok(Fate::Forward)
     }
 }
 
@@ -261,6 +267,11 @@ where
         // Whoever shuts the gate waits until this is done.
         let connection = self.connection.clone();
         let inside = connection.gate.enter();
+        if inside.is_some() && !self.held.is_empty() {
+            // The gate has opened, and nobody has looked yet: what was held comes first.
+            let held = std::mem::take(&mut self.held);
+            self.write(&held).await?;
+        }
         self.record(&run)?;
         let mut changed: Option<Vec<u8>> = None;
         let mut at = 0;
@@ -269,10 +280,7 @@ where
             at = place.end;
             let one = &mut run[place.clone()];
             let fate = match frame.kind {
-                Kind::FastPath => match self.open.passes(one, inside.is_none()).map_err(broken)? {
-                    true => Fate::Forward,
-                    false => Fate::Drop,
-                },
+                Kind::FastPath => self.open.pass(one, inside.is_none()).map_err(broken)?,
                 Kind::Tpkt => self.tpkt(one, inside.is_none()).await?,
             };
             if let (None, Fate::Drop | Fate::Replace(_) | Fate::Hold) = (&changed, &fate) {
@@ -322,7 +330,7 @@ where
     fn is_recorded(&self, frame: &[u8]) -> bool {
         match mcs::parse(frame) {
             Ok(mcs::DomainPdu::Data(data)) => match self.ids.of(data.channel) {
-                Place::Io(_) => true,
+                Place::Io(_) => !tells_secrets(&frame[data.data]),
                 Place::Static(number, _) => self
                     .channels
                     .get(number)
@@ -352,7 +360,8 @@ where
                 if is_dynamic && self.refuses(&frame[data.data], data.channel).await? {
                     return Ok(Fate::Drop);
                 }
-                if !is_dynamic {
+                // Devices are announced at the log-in screen already, by some.
+                if !is_dynamic && !self.is_named(number, channels::DEVICES) {
                     self.share.enter();
                 }
                 mcs::set_ids(frame, data.initiator, there);
@@ -365,6 +374,11 @@ where
                 Ok(fate)
             }
         }
+    }
+
+    fn is_named(&self, number: usize, name: &str) -> bool {
+        let found = self.channels.get(number);
+        found.is_some_and(|found| found.eq_ignore_ascii_case(name))
     }
 
     /// Refuses a dynamic channel that nobody may have; the client does not hear of it.
@@ -438,10 +452,11 @@ where
             ShareKind::Data(DataKind::SaveSessionInfo, _) if pdu::has_reconnect_cookie(bytes) => {
                 Ok(Fate::Drop)
             }
+            // Whatever stands behind its first bytes was not looked at.
+            ShareKind::Flow => Ok(Fate::Drop),
             ShareKind::Data(..)
             | ShareKind::ConfirmActive
             | ShareKind::DeactivateAll
-            | ShareKind::Flow
             | ShareKind::Other(_) => Ok(Fate::Forward),
         }
     }
@@ -457,6 +472,22 @@ where
             Err(_) => Err(Stop::Blocked),
         }
     }
+}
+
+/// Is there a PDU that carries what somebody could log in to the target with?
+fn tells_secrets(data: &[u8]) -> bool {
+    pdu::parse(data).flatten().any(|one| match one.kind {
+        ShareKind::Redirection => true,
+        ShareKind::Data(DataKind::SaveSessionInfo, _) => {
+            pdu::has_reconnect_cookie(&data[one.place])
+        }
+        ShareKind::Data(..)
+        | ShareKind::DemandActive
+        | ShareKind::ConfirmActive
+        | ShareKind::DeactivateAll
+        | ShareKind::Flow
+        | ShareKind::Other(_) => false,
+    })
 }
 
 /// Never, if there is nothing to wait for.

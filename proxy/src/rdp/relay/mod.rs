@@ -17,7 +17,7 @@ use sallyport_domain::right::Right;
 use sallyport_domain::session::DisconnectCause;
 use sallyport_recorder::Record;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::back::Back;
 use super::front::Asked;
@@ -33,6 +33,17 @@ use share::Share;
 
 /// How long a target may take to let an account in that it takes on its screen only.
 const ENTERING: Duration = Duration::from_secs(30);
+
+/// How long a target has to take our goodbye.
+const GOODBYE: Duration = Duration::from_millis(30);
+/// How long a PDU on its way may hold up the end.
+const OVERDUE: Duration = Duration::from_millis(300);
+
+/// The end was asked for, and a while ago.
+async fn overdue(connection: &Connection) {
+    connection.ending().await;
+    tokio::time::sleep(OVERDUE).await;
+}
 
 /// Why a pump stopped.
 #[derive(Debug)]
@@ -119,6 +130,7 @@ where
         from: client_in,
         to: &mut target_out,
         buffer: client.buffer,
+        held: Vec::new(),
     };
     let begun = begun(&back_ids, &asked.channels);
     let stopped = match connection.tape.write(&[Record::DesktopBegun(&begun)], 0) {
@@ -126,14 +138,19 @@ where
         Ok(()) => tokio::select! {
             stop = from_target.run() => (Side::Target, stop),
             stop = from_client.run() => (Side::Client, stop),
+            // Both may wait for peers that take nothing.
+            () = overdue(connection) => (Side::Client, Stop::Asked),
         },
     };
     let client = from_target.to;
     let cause = cause(connection, stopped).await;
     let goodbye =
         sallyport_dissect::rdp::mcs::ultimatum(sallyport_dissect::rdp::mcs::Sender::Client);
-    let _ = target_out.write_all(&goodbye).await;
-    let _ = target_out.shutdown().await;
+    let leaving = async {
+        target_out.write_all(&goodbye).await?;
+        target_out.shutdown().await
+    };
+    let _ = timeout(GOODBYE, leaving).await;
     Over {
         cause,
         client,

@@ -18,10 +18,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::rdp::ids::Ids;
 use crate::rdp::leg::{Leg, LegError};
 
-/// The share of these desktops; a target's has another.
+/// The share of these desktops. Targets often use the same number, so a number alone tells no desktop from another.
 pub const SHARE: u32 = 0x0001_03ea;
 /// The server's own id in it.
 pub const SERVER: u16 = 0x03ea;
+/// The largest desktop of the gateway's own, in pixels.
+const WIDEST: u16 = 1920;
+const HIGHEST: u16 = 1200;
 /// PDUs a client may send before it is ready.
 const PDUS: usize = 64;
 const WHAT: &str = "the gateway's own desktop";
@@ -46,7 +49,9 @@ pub async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
     ids: &Ids,
     client: &ClientGccBlocks,
 ) -> Result<Confirmed, LegError> {
-    let (width, height) = (client.core.desktop_width, client.core.desktop_height);
+    // A page needs no more, and whoever claims a huge screen must not get a picture of that size before anybody knows him.
+    let width = client.core.desktop_width.clamp(1, WIDEST);
+    let height = client.core.desktop_height.clamp(1, HIGHEST);
     send(leg, ids, &demand_active(width, height, depth(client))?).await?;
     let mut confirmed = None;
     for _ in 0..PDUS {

@@ -16,7 +16,7 @@ use sallyport_dissect::rdp::frame::Kind;
 use sallyport_dissect::rdp::share::{self as pdu, DataKind, ShareKind};
 use sallyport_dissect::rdp::{frame, mcs};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
 
 use super::front::Asked;
 use super::leg::{Leg, LegError};
@@ -27,6 +27,8 @@ pub use talk::{account_form, choice, chosen, notes_form, refusal, ticket_form};
 
 /// Nothing is shown of what takes no longer than this.
 const AT_ONCE: Duration = Duration::from_millis(700);
+/// How long a client has to take a page.
+const TAKES: Duration = Duration::from_secs(10);
 /// Bytes a client may send before anybody has asked it for something.
 const UNASKED: usize = 256 << 10;
 
@@ -101,9 +103,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Room<'a, S> {
     /// # Errors
     /// As [`Room::show`].
     pub async fn ask(&mut self, page: Page, idle: Duration) -> Result<Outcome, LegError> {
-        self.show(page).await?;
+        let Ok(shown) = timeout(TAKES, self.show(page)).await else {
+            return Err(LegError::Closed("without looking at a page"));
+        };
+        shown?;
         loop {
-            let Ok(outcome) = tokio::time::timeout(idle, self.turn()).await else {
+            let Ok(outcome) = timeout(idle, self.turn()).await else {
                 return Ok(Outcome::Cancelled);
             };
             match outcome? {
@@ -173,10 +178,17 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Room<'a, S> {
                 _ = ticks.tick() => {
                     if told {
                         self.elapsed(begun.elapsed());
-                        self.paint().await?;
-                    } else {
-                        told = true;
-                        self.show(Page::Progress(page())).await?;
+                    }
+                    let showing = async {
+                        match std::mem::replace(&mut told, true) {
+                            true => self.paint().await,
+                            false => self.show(Page::Progress(page())).await,
+                        }
+                    };
+                    // The work stands still meanwhile.
+                    match timeout(TAKES, showing).await {
+                        Ok(shown) => shown?,
+                        Err(_) => return Ok(Waited::Left),
                     }
                     Outcome::None
                 }
