@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sallyport_domain::role::Act;
 use sallyport_store::{AuditObject, Author, Identity, RecordingRow, SessionRow, Viewer};
 use serde_json::{Value, json};
@@ -197,7 +199,8 @@ impl FromRequestParts<Api> for Newcomer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let credential = shown(&parts.headers)
+        let credential = in_protocol(&parts.headers)
+            .or_else(|| shown(&parts.headers))
             .or_else(|| in_query(parts))
             .ok_or_else(Problem::unauthenticated)?;
         if credential.by_cookie {
@@ -265,7 +268,27 @@ fn shown(headers: &HeaderMap) -> Option<Credential> {
     })
 }
 
-/// `?token=`, for WebSockets alone: their clients in browsers cannot send headers.
+/// `bearer.` and the token in base64 (URL alphabet, no padding) among the protocols of a WebSocket: pages in browsers
+/// can send no other header with one, and an address is written down in many places.
+fn in_protocol(headers: &HeaderMap) -> Option<Credential> {
+    if !is_upgrade(headers) {
+        return None;
+    }
+    let offered = headers
+        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok());
+    let mut offered = offered.flat_map(|line| line.split(','));
+    let encoded = offered.find_map(|name| name.trim().strip_prefix("bearer."))?;
+    let secret = Zeroizing::new(URL_SAFE_NO_PAD.decode(encoded).ok()?);
+    let secret = Zeroizing::new(str::from_utf8(&secret).ok()?.to_owned());
+    Some(Credential {
+        secret,
+        by_cookie: false,
+    })
+}
+
+/// `?token=`, for WebSockets alone, whose clients may be unable to send headers.
 fn in_query(parts: &Parts) -> Option<Credential> {
     if !is_upgrade(&parts.headers) {
         return None;
@@ -344,6 +367,20 @@ mod tests {
         );
         assert_eq!(found(&[("cookie", "__Host-sallyport=")]), None);
         assert_eq!(found(&[]), None);
+    }
+
+    #[test]
+    fn a_page_names_a_token_among_the_protocols() {
+        let of = |pairs: &[(&'static str, &'static str)]| {
+            in_protocol(&headers(pairs)).map(|found| found.secret().to_owned())
+        };
+        let upgrade = ("upgrade", "websocket");
+        let offered = ("sec-websocket-protocol", "sallyport.watch, bearer.YS9iPz4");
+        assert_eq!(of(&[upgrade, offered]), Some("a/b?>".to_owned()));
+        assert_eq!(of(&[offered]), None, "for WebSockets alone");
+        for wrong in ["sallyport.watch", "bearer.*", "bearer._w", ""] {
+            assert_eq!(of(&[upgrade, ("sec-websocket-protocol", wrong)]), None);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod apply;
 mod caller;
 mod command;
 mod connection_passwords;
+mod console;
 mod csv;
 mod desktop_door;
 mod errors;

@@ -17,8 +17,8 @@ use crate::sessions::orders::{End, Extend, Lock, Message, Order, Terminate, Unlo
 use crate::sessions::{control, log, rdp_file, request, show, watch};
 use crate::state::Api;
 use crate::{
-    apply, connection_passwords, desktop_door, health, login, nt_hash, openapi, people, recordings,
-    ssh_ca, trail,
+    apply, connection_passwords, console, desktop_door, health, login, nt_hash, openapi, people,
+    recordings, ssh_ca, trail,
 };
 
 /// What opens something: pinned keys of hosts, passwords for connections.
@@ -81,6 +81,7 @@ pub fn router(api: Api) -> Router {
         .route("/access-log", get(trail::access_log));
     Router::new()
         .nest("/api/v1", v1)
+        .merge(console::routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -19,7 +19,7 @@ use sallyport_domain::declared as noun;
 use HttpMethod::{Delete, Get, Post, Put};
 
 const WATCH: &str = "Watch it live, over a WebSocket: JSON in text frames (`type` says what), terminal output in binary ones; `token` may stand in the \
-    query. Of a desktop the binary ones are pictures, one each: kind u8 (1 keyframe, 2 tile, 3 pointer shape), x, y, width and height as u16 \
+    query, or among the protocols: `bearer.` and its base64 (URL alphabet, no padding), beside `sallyport.watch`. Of a desktop the binary ones are pictures, one each: kind u8 (1 keyframe, 2 tile, 3 pointer shape), x, y, width and height as u16 \
     (little-endian; of a pointer shape x and y are its hot spot), then a PNG. A keyframe undoes all that was told of pointer and cover; text frames are \
     `desktop` (`width`, `height`; at the start and when they change), `live` (all that is to be seen was sent), `pointer` (`x`, `y`, or `shape`: arrow or \
     hidden), `cover` (`shown`: the user sees a cover instead), `gap` (`faults`: so many parts could not be decoded), `event` and `end`";

@@ -34,6 +34,8 @@ use crate::problem::Problem;
 use crate::state::Api;
 use crate::tapes;
 
+/// What a page names beside its token, and is answered with.
+const PROTOCOL: &str = "sallyport.watch";
 /// How often the tape is looked at.
 const POLL: Duration = Duration::from_millis(50);
 /// How often the viewer's right and the session are looked at again.
@@ -76,7 +78,10 @@ pub async fn watch(
         caller,
         session,
     };
-    let upgrade = upgrade.max_message_size(4096).max_frame_size(4096);
+    let upgrade = upgrade
+        .max_message_size(4096)
+        .max_frame_size(4096)
+        .protocols([PROTOCOL]);
     Ok(upgrade.on_upgrade(move |socket| {
         tasks.track_future(async move {
             let _place = place;

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::{SinkExt, StreamExt};
 use sallyport_recorder::picture::{Image, Rect};
 use sallyport_recorder::track::{self, Item, PictureWriter, What};
@@ -271,4 +273,39 @@ fn a_desktop_is_watched_by_the_same_rules() {
     let actions = actions(&world);
     let left = |action: &String| action == "session.viewer-left";
     assert!(actions.iter().any(left), "{actions:?}");
+}
+
+#[test]
+fn the_page_is_served_with_a_strict_policy_and_its_token_comes_in_no_address() {
+    let world = World::new();
+    let carol = world.token("carol");
+    let page = world.client.call(None, "GET", "/watch/any-session", None);
+    assert_eq!(page.status, 200);
+    assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'; script-src 'self';"));
+    assert!(!policy.contains("unsafe"), "{policy}");
+    for (file, kind) in [("watch.js", "text/javascript"), ("watch.css", "text/css")] {
+        assert!(page.text.contains(&format!("/console/{file}")));
+        let path = format!("/console/{file}");
+        let answer = world.client.call(None, "GET", &path, None);
+        let found = answer.headers["content-type"].to_str().unwrap();
+        assert!(answer.status == 200 && found.starts_with(kind), "{found}");
+    }
+    let nothing = world.client.call(None, "GET", "/console/other.js", None);
+    assert_eq!(nothing.status, 404);
+    world.runtime.block_on(async {
+        let (live, tape) = desktop(&world, "alice").await;
+        let mut track = track(&tape);
+        write(&mut track, 1, vec![keyframe(64, 48, 1)]);
+        let offer = |token: &str| {
+            let encoded = URL_SAFE_NO_PAD.encode(token);
+            let offered = format!("sallyport.watch, bearer.{encoded}");
+            [("sec-websocket-protocol", offered)]
+        };
+        let mut socket = connect(&world, &path(&live), &offer(&carol)).await.unwrap();
+        told(&mut socket, "desktop").await;
+        let refused = connect(&world, &path(&live), &offer("nobody's")).await;
+        assert!(matches!(refused, Err(Error::Http(answer)) if answer.status() == 401));
+    });
 }
