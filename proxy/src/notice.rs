@@ -63,6 +63,9 @@ pub fn io_words(error: &std::io::Error) -> String {
         std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
         std::io::ErrorKind::HostUnreachable => "no route to host".to_owned(),
         std::io::ErrorKind::TimedOut => "connection timed out".to_owned(),
+        std::io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
+        // The library that does TLS says more than anybody here wants to read.
+        std::io::ErrorKind::UnexpectedEof => "connection closed".to_owned(),
         _ => error.to_string(),
     }
 }

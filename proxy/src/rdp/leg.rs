@@ -14,7 +14,7 @@ const READ: usize = 64 << 10;
 #[derive(Debug, thiserror::Error)]
 pub enum LegError {
     /// The network, or TLS.
-    #[error("{0}")]
+    #[error("{}", crate::notice::io_words(.0))]
     Io(#[from] io::Error),
     /// The peer closed it where something had to come.
     #[error("it closed the connection {0}")]
@@ -78,11 +78,17 @@ impl<S: AsyncRead + Unpin> Leg<S> {
 
     /// The next whole PDU. `step` says in which step of the handshake it is awaited.
     pub async fn frame(&mut self, step: &'static str) -> Result<BytesMut, LegError> {
+        let len = self.await_frame(step).await?;
+        Ok(self.buffer.split_to(len))
+    }
+
+    /// Waits until the next PDU is there as a whole, and leaves it there; answers its length.
+    pub async fn await_frame(&mut self, step: &'static str) -> Result<usize, LegError> {
         loop {
             if let Some(frame) = frame::next(&self.buffer)?
                 && frame.len <= self.buffer.len()
             {
-                return Ok(self.buffer.split_to(frame.len));
+                return Ok(frame.len);
             }
             if !self.fill().await? {
                 return Err(LegError::Closed(step));

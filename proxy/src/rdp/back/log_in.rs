@@ -58,6 +58,8 @@ pub async fn log_in(reached: Reached, login: Login<'_>) -> Result<Option<Back>, 
     let ids = mcs::connect(&mut leg, (selected, flags), login.client, login.wanted).await?;
     send_info(&mut leg, &ids, &login).await?;
     licensing::settle(&mut leg, &ids, login.account).await?;
+    // Some targets close only now on somebody they do not let in: there is still a page to say so on.
+    leg.await_frame("before it offered a desktop").await?;
     Ok(Some(Back {
         leg,
         ids,

@@ -61,7 +61,8 @@ pub fn choice(offers: &[Offer]) -> Page {
             detail = format!("{detail}, {}", offer.policy);
         }
         if !offer.friendly_name.is_empty() {
-            detail = format!("{} · {detail}", offer.friendly_name);
+            // Last: a line that is too long is cut, and what the choice is about must be seen.
+            detail = format!("{detail} · {}", offer.friendly_name);
         }
         Item {
             label: offer.host.clone(),
