@@ -23,6 +23,7 @@ mod menu;
 mod planted_secrets;
 mod rdp_common;
 mod rdp_peers;
+mod rdp_room;
 mod rdp_ways_in;
 mod recordings;
 mod storage;

@@ -12,6 +12,15 @@ use super::{items, text};
 /// For anything between two desktops, on a machine that is busy.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// FreeRDP's exit status for a session that somebody else ended (`RPC_INITIATED_DISCONNECT`).
+pub const DISCONNECTED: i32 = 1;
+/// FreeRDP's exit status for a user who gave up (`LOGOFF_BY_USER`).
+pub const CANCELLED: i32 = 2;
+/// FreeRDP's exit status for a user who is not let in (`SERVER_DENIED_CONNECTION`).
+pub const DENIED: i32 = 7;
+/// FreeRDP's exit status for a user who may not (`SERVER_INSUFFICIENT_PRIVILEGES`).
+pub const NO_PRIVILEGE: i32 = 9;
+
 /// Connects and waits until it shows the notepad.
 #[track_caller]
 pub fn desktop(client: Rdp) -> RdpClient {
@@ -50,11 +59,13 @@ pub fn ended(api: &Api, session: &Value, limit: Duration) -> Value {
     })
 }
 
-/// Waits until nobody is in any session and nobody on her way into one.
+/// Waits until nobody is in any session and nobody on her way into one, and all sockets of RDP, to clients and to targets
+/// at these ports, are closed.
 #[track_caller]
-pub fn wait_nothing_open(gateway: &Gateway, api: &Api) {
+pub fn wait_nothing_open(gateway: &Gateway, api: &Api, targets: &[u16]) {
+    let ports = [targets, &[gateway.rdp_port]].concat();
     wait_until("all connections have ended", PATIENCE, || {
-        gateway.tasks().0 == 0
+        gateway.tasks().0 == 0 && gateway.sockets_at(&ports) == 0
     });
     wait_until("all sessions have ended", PATIENCE, || {
         let list = api.get("/api/v1/sessions?page_size=100").expect(200).json();

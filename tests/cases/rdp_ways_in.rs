@@ -169,7 +169,7 @@ fn a_connection_password_opens_once_by_nla() {
     elsewhere.wait_exit(PATIENCE);
     let (_, password) = connection_password(&gateway, json!({ "host": "desk" }));
     drop(desktop(nla(&gateway, "alice", &password)));
-    wait_nothing_open(&gateway, &admin);
+    wait_nothing_open(&gateway, &admin, &[xrdp.port()]);
 
     let log = access_log(&admin);
     let short = log.iter().map(|one| {

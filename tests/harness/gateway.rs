@@ -451,6 +451,11 @@ impl Gateway {
 
     /// Sockets of SSH connections it holds, to clients and to the target, however far closed.
     pub fn ssh_sockets(&self) -> usize {
+        self.sockets_at(&[self.ssh_port, self.target.port()])
+    }
+
+    /// Sockets it holds that have one of these ports on either side, however far closed; not those that listen.
+    pub fn sockets_at(&self, ports: &[u16]) -> usize {
         let folder = format!("/proc/{}", self.pid());
         let held: Vec<String> = fs::read_dir(format!("{folder}/fd"))
             .into_iter()
@@ -463,11 +468,11 @@ impl Gateway {
         let ours = |row: &&str| {
             // sl, local address, remote address, state, …, inode: the tenth.
             let fields: Vec<&str> = row.split_whitespace().collect();
-            let port = |address: &str| u16::from_str_radix(&address[9..], 16).ok();
+            let port = |address: &str| u16::from_str_radix(&address[9..], 16).unwrap_or_default();
             let listens = fields[3] == "0A";
+            let either = [fields[1], fields[2]];
             !listens
-                && (port(fields[1]) == Some(self.ssh_port)
-                    || port(fields[2]) == Some(self.target.port()))
+                && either.iter().any(|address| ports.contains(&port(address)))
                 && held.contains(&format!("socket:[{}]", fields[9]))
         };
         table.lines().skip(1).filter(ours).count()

@@ -45,7 +45,15 @@ impl Picture {
         let colors = field(19);
         let pixels = &dump[field(0) + colors * 12..];
         let mut rgb = Vec::with_capacity(width * height * 3);
+        // What servers on this machine send: a shorter way, for tests are not made to be fast.
+        let usual = !big_endian && pixel_len == 4 && masks == [0x00ff_0000, 0xff00, 0xff];
         for line in pixels.chunks(line_len).take(height) {
+            if usual {
+                for pixel in line.chunks_exact(4).take(width) {
+                    rgb.extend_from_slice(&[pixel[2], pixel[1], pixel[0]]);
+                }
+                continue;
+            }
             for pixel in line.chunks_exact(pixel_len).take(width) {
                 let push = |value: u32, byte: &u8| value << 8 | u32::from(*byte);
                 let value = match big_endian {
@@ -95,10 +103,13 @@ impl Picture {
         if (self.width, self.height) != (other.width, other.height) {
             return (self.width * self.height).max(other.width * other.height);
         }
+        if self.rgb == other.rgb {
+            return 0;
+        }
         let fuzz = 255.0 * fuzz_percent / 100.0;
         let pairs = self.rgb.chunks_exact(3).zip(other.rgb.chunks_exact(3));
         pairs
-            .filter(|(these, those)| differ(these, those) > fuzz)
+            .filter(|(these, those)| these != those && differ(these, those) > fuzz)
             .count()
     }
 

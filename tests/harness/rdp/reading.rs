@@ -4,8 +4,8 @@ use super::Picture;
 
 /// By how much a pixel may differ from what it should be: bitmaps of 16 bits round it.
 const FUZZ: i32 = 9;
-/// By how much letters differ from what is behind them, at least.
-const CONTRAST: i32 = 60;
+/// By how much letters are lighter or darker than what is behind them, at least.
+const CONTRAST: u8 = 60;
 /// A pixel that belongs wholly to a letter.
 const WHOLLY: u8 = 250;
 
@@ -42,14 +42,26 @@ impl Stencil {
         }
     }
 
-    /// Does the picture have them there, in whatever colors?
+    /// Does the picture have them anywhere, in whatever colors? `grays` is its [`grays`].
+    fn is_in(&self, picture: &Picture, grays: &[u8]) -> bool {
+        let across = picture.width.saturating_sub(self.width);
+        let down = picture.height.saturating_sub(self.height);
+        let ink = self.ink / self.width * picture.width + self.ink % self.width;
+        (0..down).any(|top| {
+            let start = top * picture.width;
+            let behind = &grays[start..][..across];
+            let inks = &grays[start + ink..][..across];
+            let places = behind.iter().zip(inks).enumerate();
+            // Most places are told by a single look.
+            places
+                .filter(|(_, (behind, ink))| behind.abs_diff(**ink) >= CONTRAST)
+                .any(|(left, _)| self.fits(picture, left, top))
+        })
+    }
+
     fn fits(&self, picture: &Picture, left: usize, top: usize) -> bool {
         let pixel = |at: usize| picture.pixel(left + at % self.width, top + at / self.width);
         let (behind, ink) = (pixel(0), pixel(self.ink));
-        let apart = behind.iter().zip(ink).map(|(a, b)| difference(*a, b));
-        if apart.max() < Some(CONTRAST) {
-            return false;
-        }
         self.coverage.iter().enumerate().all(|(at, covered)| {
             let covered = i32::from(*covered);
             let seen = pixel(at);
@@ -61,26 +73,29 @@ impl Stencil {
     }
 }
 
-fn difference(one: u8, other: u8) -> i32 {
-    i32::from(one.abs_diff(other))
+/// How light each pixel is.
+fn grays(picture: &Picture) -> Vec<u8> {
+    let pixels = picture.rgb.chunks_exact(3);
+    pixels
+        .map(|rgb| {
+            let sum: u16 = rgb.iter().map(|color| u16::from(*color)).sum();
+            (sum / 3) as u8
+        })
+        .collect()
 }
 
 impl Picture {
     /// Is this to be read in it, in the letters of the gateway's pages and without a line's end in it?
     /// They begin with something that leaves the upper left corner of its cell free: most do.
     pub fn says(&self, text: &str) -> bool {
+        let grays = grays(self);
         [
             (FontWeight::Regular, RasterHeight::Size24),
             (FontWeight::Bold, RasterHeight::Size24),
             (FontWeight::Regular, RasterHeight::Size16),
         ]
         .into_iter()
-        .any(|(weight, height)| {
-            let stencil = Stencil::new(text, weight, height);
-            let across = self.width.saturating_sub(stencil.width);
-            let down = self.height.saturating_sub(stencil.height);
-            (0..down).any(|top| (0..across).any(|left| stencil.fits(self, left, top)))
-        })
+        .any(|(weight, height)| Stencil::new(text, weight, height).is_in(self, &grays))
     }
 }
 
