@@ -21,6 +21,7 @@ use std::sync::OnceLock;
 type Target = fn(&[u8]);
 
 const TARGETS: &[(&str, Target)] = &[
+    ("channels", targets::channels::run),
     ("command_line", targets::command_line::run),
     ("connect_string", targets::connect_string::run),
     ("csv_cells", targets::csv_cells::run),

@@ -6,12 +6,16 @@
 
 pub mod capabilities;
 pub mod dynamic;
+mod fact;
 pub mod frame;
 pub mod input;
 pub mod mcs;
 pub mod ntlm;
 pub mod output;
 pub mod share;
+pub mod static_channel;
+
+pub use fact::ChannelFact;
 
 /// What came is not RDP, or more than is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

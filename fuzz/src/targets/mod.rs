@@ -1,5 +1,6 @@
 //! The targets.
 
+pub mod channels;
 pub mod command_line;
 pub mod connect_string;
 pub mod csv_cells;

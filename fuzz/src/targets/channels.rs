@@ -1,0 +1,160 @@
+//! Both sides of a static channel of RDP. However its PDUs are cut into chunks, the same goes on, and the same is found out;
+//! and what goes on is PDUs that can be put together.
+
+use sallyport_dissect::rdp::mcs::Sender;
+use sallyport_dissect::rdp::static_channel::{
+    Channel, Chunk, Course, Onward, Out, Protocol, Verdict, chunks,
+};
+use sallyport_dissect::rdp::{ChannelFact, Malformed};
+
+use crate::allocated;
+use crate::input::Input;
+
+/// What a reader may hold.
+const MOST: usize = 48 << 20;
+
+/// One side sends a PDU.
+type Step = (Sender, Vec<u8>);
+
+/// What came of a conversation.
+#[derive(Debug, Default, PartialEq)]
+struct Came {
+    passed: Vec<Step>,
+    facts: Vec<ChannelFact>,
+}
+
+pub fn run(data: &[u8]) {
+    let mut input = Input::new(data);
+    let (kind, how) = (input.byte(), input.byte());
+    match kind & 3 {
+        0 => any_chunks(&mut input),
+        _ => check(|| Channel::new(Simple), &mut input, how),
+    }
+}
+
+/// Chunks as the fuzzer likes them: nothing panics.
+fn any_chunks(input: &mut Input<'_>) {
+    let mut channel = Channel::new(Simple);
+    while !input.is_empty() {
+        let from = side(input.byte());
+        channel.pass(from, input.chunk());
+        channel.take_ours(from);
+    }
+    channel.finish();
+}
+
+fn check<P: Protocol>(make: impl Fn() -> Channel<P>, input: &mut Input<'_>, how: u8) {
+    let mut steps: Vec<Step> = Vec::new();
+    while !input.is_empty() {
+        let from = side(input.byte());
+        steps.push((from, input.chunk().to_vec()));
+    }
+    allocated::at_most(MOST, || {
+        let whole = play(make(), &steps, usize::MAX);
+        let cut = play(make(), &steps, 1 + usize::from(how));
+        assert_eq!(whole, cut, "cut by {how}");
+    });
+}
+
+fn side(byte: u8) -> Sender {
+    match byte & 1 {
+        0 => Sender::Client,
+        _ => Sender::Server,
+    }
+}
+
+fn play<P: Protocol>(mut channel: Channel<P>, steps: &[Step], size: usize) -> Came {
+    let mut came = Came::default();
+    for (from, pdu) in steps {
+        let mut onward = Vec::new();
+        for chunk in cut(pdu, size) {
+            let passing = channel.pass(*from, &chunk);
+            match passing.onward {
+                Onward::AsItIs => onward.push(chunk),
+                Onward::Chunks(instead) => onward.extend(instead),
+            }
+            came.facts.extend(passing.facts);
+        }
+        came.passed.extend(together(*from, &onward));
+        for side in [Sender::Client, Sender::Server] {
+            came.passed.extend(together(side, &channel.take_ours(side)));
+        }
+    }
+    came.facts.extend(channel.finish());
+    came
+}
+
+fn cut(pdu: &[u8], size: usize) -> Vec<Vec<u8>> {
+    if pdu.is_empty() {
+        return chunks(pdu, false);
+    }
+    let mut at = 0;
+    let parts = pdu.chunks(size).map(|data| {
+        let first = at == 0;
+        at += data.len();
+        let chunk = Chunk { total: pdu.len(), first, last: at == pdu.len(), shown: false, data };
+        chunk.write()
+    });
+    parts.collect()
+}
+
+fn together(from: Sender, chunks: &[Vec<u8>]) -> Vec<Step> {
+    let mut pdus: Vec<Step> = Vec::new();
+    let mut open = false;
+    for bytes in chunks {
+        let chunk = Chunk::read(bytes).expect("what goes on can be read");
+        assert_eq!(chunk.first, !open);
+        open = !chunk.last;
+        if chunk.first {
+            pdus.push((from, Vec::new()));
+        }
+        if let Some((_, pdu)) = pdus.last_mut() {
+            pdu.extend_from_slice(chunk.data);
+            assert_eq!(chunk.last, pdu.len() == chunk.total);
+        }
+    }
+    assert!(!open, "a PDU without its end");
+    pdus
+}
+
+/// Does everything that a protocol may do.
+struct Simple;
+
+impl Protocol for Simple {
+    const HEAD: usize = 3;
+    const KEPT: usize = 200;
+
+    fn begins(
+        &mut self,
+        from: Sender,
+        head: &[u8],
+        _: usize,
+        out: &mut Out,
+    ) -> Result<Course, Malformed> {
+        match head.first().copied().unwrap_or_default() & 7 {
+            0 | 1 => Ok(Course::Keep),
+            2 | 3 => Ok(Course::Stream),
+            4 => Ok(Course::Skip),
+            5 => {
+                out.say(from, head.to_vec());
+                Ok(Course::Skip)
+            }
+            _ => Err(Malformed("as the fuzzer wants it")),
+        }
+    }
+
+    fn whole(&mut self, _: Sender, pdu: &[u8], _: &mut Out) -> Result<Verdict, Malformed> {
+        match pdu.len() % 4 {
+            0 => Ok(Verdict::Replace(pdu.iter().rev().copied().collect())),
+            1 => Ok(Verdict::Drop),
+            2 => Ok(Verdict::Pass),
+            _ => Err(Malformed("of that length")),
+        }
+    }
+
+    fn passes(&mut self, _: Sender, _: usize, _: &[u8], _: &mut Out) {}
+
+    fn passed(&mut self, _: Sender, whole: bool, _: &mut Out) {
+        assert!(whole);
+    }
+}
