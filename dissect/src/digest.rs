@@ -161,6 +161,13 @@ impl FileDigest {
         true
     }
 
+    /// Up to where all bytes of the file have passed, each once and none of them early.
+    pub fn reached(&self) -> Option<u64> {
+        let from_start = self.start.is_none_or(|start| start == 0);
+        let gapless = !self.disordered && !self.holes && self.early.is_empty();
+        (from_start && gapless).then_some(self.next)
+    }
+
     /// Nothing more comes.
     pub fn finish(mut self, waiting: &mut Waiting) -> Digested {
         while self.take_lowest(waiting) {}

@@ -31,6 +31,11 @@ impl Name {
         Ok(Self(bytes.into()))
     }
 
+    /// No name.
+    pub fn empty() -> Self {
+        Self([].into())
+    }
+
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

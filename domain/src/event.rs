@@ -252,6 +252,18 @@ events! {
     /// A peer did not keep to the protocol of a channel that carries files, and the channel was closed.
     ProtocolBroken { /** Which channel. */ channel: u32, /** What it was. */ why: String }
         = "channel.protocol", Error, "channel {channel} closed: the protocol was broken by {why}";
+    /// Something was copied, and the other side of a desktop heard of it. Never says what it is.
+    ClipboardCopied { /** Which channel. */ channel: u32, /** in (to the target) or out. */ direction: String, /** In which formats it can be had, the first of them. */ formats: Vec<String>, /** Are there files among it? */ files: bool }
+        = "clipboard.copied", Info, "channel {channel}: copied, to be pasted {direction}, as {formats:?}";
+    /// What was copied was handed over to the other side of a desktop. Never says what it is.
+    ClipboardPasted { /** Which channel. */ channel: u32, /** in (to the target) or out. */ direction: String, /** In which format. */ format: String, /** How many bytes passed. */ bytes: u64, /** SHA-256 of them. */ sha256: String, /** All of it? */ whole: bool }
+        = "clipboard.pasted", Info, "channel {channel}: {bytes} bytes pasted {direction} as {format}, SHA-256 {sha256} (whole: {whole})";
+    /// The other side of a desktop was told which files were copied. Their content is in `file.transferred`, once it was pasted.
+    ClipboardFiles { /** Which channel. */ channel: u32, /** in (to the target) or out. */ direction: String, /** The first of them. */ files: Vec<String>, /** How many there are. */ count: u32 }
+        = "clipboard.files", Info, "channel {channel}: {count} files copied, to be pasted {direction}: {files:?}";
+    /// A peer sent something in a channel of a desktop that cannot be read; it was dropped.
+    PduDropped { /** Which channel. */ channel: u32, /** What it was. */ why: String }
+        = "channel.dropped", Warn, "channel {channel}: dropped {why}";
     /// A command arrived and took effect.
     CommandDone { /** Which. */ command: CommandId, /** Verb. */ verb: String, /** By whom. */ by: String }
         = "command.done", Info, "{verb} by {by}";

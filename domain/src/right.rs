@@ -34,11 +34,13 @@ rights! {
     Exec = "exec",
     /// The `sftp` subsystem.
     Sftp = "sftp",
-    /// Files to the target: writing, changing, removing them by sftp, scp or rsync. An activity that
-    /// names neither this nor `download` has both; one that names one of them lacks the other.
-    /// What a shell or another command does with files cannot be told apart and is not limited.
+    /// Files to the target: writing, changing, removing them by sftp, scp or rsync; on a desktop,
+    /// reading the client's drives and pasting its files. An activity that names neither this nor
+    /// `download` has both; one that names one of them lacks the other. What a shell or another
+    /// command does with files cannot be told apart and is not limited.
     Upload = "upload",
-    /// Files from the target: reading them by sftp, scp or rsync. See `upload`.
+    /// Files from the target: reading them by sftp, scp or rsync; on a desktop, writing to the
+    /// client's drives and copying files for it. See `upload`.
     Download = "download",
     /// Forwards from the client to somewhere behind the target (`ssh -L`, `-D`).
     LocalForward = "local-forward",
@@ -52,6 +54,9 @@ rights! {
     ClipboardIn = "clipboard-in",
     /// Clipboard from the target to the client.
     ClipboardOut = "clipboard-out",
+    /// Files on the clipboard, in the directions that the clipboard itself may go. Not part of those
+    /// rights: a text is typed as fast as it is pasted, but files take out or bring in anything.
+    ClipboardFiles = "clipboard-files",
     /// Drive redirection.
     Drives = "drives",
     /// Printer redirection.

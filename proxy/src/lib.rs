@@ -13,6 +13,7 @@ pub mod config;
 mod connection;
 mod driver;
 mod enter;
+mod file_events;
 mod gate;
 pub mod host_key;
 mod lanes;

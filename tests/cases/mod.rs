@@ -21,6 +21,7 @@ mod life;
 mod lists;
 mod menu;
 mod planted_secrets;
+mod rdp_channels;
 mod rdp_common;
 mod rdp_peers;
 mod rdp_room;

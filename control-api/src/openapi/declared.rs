@@ -229,6 +229,7 @@ pub enum Right {
     X11,
     ClipboardIn,
     ClipboardOut,
+    ClipboardFiles,
     Drives,
     Printers,
     Audio,

@@ -1,12 +1,59 @@
 //! What is found out about what passes in channels.
 
 use super::Malformed;
+use super::mcs::Sender;
+use crate::fact::Fact;
+use crate::path::Name;
 
 /// One fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChannelFact {
+    /// Something was done to a file, or tried. Seen from the target: what the client gives is an upload.
+    File(Fact),
+    /// A side has copied something, and the other side hears of it.
+    Copied {
+        /// Which.
+        from: Sender,
+        /// In which formats it can be had, the first of them.
+        formats: Vec<String>,
+        /// Are there files among it?
+        files: bool,
+    },
+    /// What a side had copied was handed over to the other side, all or in part.
+    Pasted {
+        /// Whose.
+        from: Sender,
+        /// In which format.
+        format: String,
+        /// How many bytes passed.
+        bytes: u64,
+        /// SHA-256 of them.
+        sha256: [u8; 32],
+        /// All there are?
+        whole: bool,
+    },
+    /// A side has told the other one which files it had copied.
+    FilesListed {
+        /// Which.
+        from: Sender,
+        /// The first of them.
+        names: Vec<Name>,
+        /// How many there are.
+        count: u32,
+    },
+    /// Something may not pass. Told once for each connection.
+    Refused(Lacking),
     /// A PDU could not be read, and went nowhere.
     Dropped(Malformed),
     /// The same, once too often: nothing more passes in the channel.
     Closed(Malformed),
+}
+
+/// What no right allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lacking {
+    /// The clipboard of that side.
+    Clipboard(Sender),
+    /// Files on the clipboard of that side.
+    ClipboardFiles(Sender),
 }

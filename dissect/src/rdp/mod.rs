@@ -5,6 +5,7 @@
 //! not needed and put nothing together again that the gateway has not made itself.
 
 pub mod capabilities;
+pub mod clipboard;
 pub mod dynamic;
 mod fact;
 pub mod frame;
@@ -15,7 +16,7 @@ pub mod output;
 pub mod share;
 pub mod static_channel;
 
-pub use fact::ChannelFact;
+pub use fact::{ChannelFact, Lacking};
 
 /// What came is not RDP, or more than is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

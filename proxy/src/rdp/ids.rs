@@ -72,6 +72,11 @@ impl Translation {
         there.map_or(Place::Nowhere, |(number, id)| Place::Static(number, id))
     }
 
+    /// The id of that static channel on the leg it goes to.
+    pub fn channel(&self, number: usize) -> Option<u16> {
+        self.to.channels.get(number).copied().flatten()
+    }
+
     /// The user and the I/O channel of the leg it comes from: whoever answers there uses them.
     pub fn there(&self) -> (u16, u16) {
         (self.from.user, self.from.io)

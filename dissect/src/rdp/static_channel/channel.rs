@@ -79,6 +79,9 @@ pub trait Protocol {
 
     /// A PDU that passed as it came is over: `whole`, or broken off.
     fn passed(&mut self, from: Sender, whole: bool, out: &mut Out);
+
+    /// Nothing more comes: what is under way is told as far as it came.
+    fn finishes(&mut self, out: &mut Out);
 }
 
 /// What goes on of a chunk.
@@ -197,12 +200,13 @@ impl<P: Protocol> Channel<P> {
             .collect()
     }
 
-    /// Nothing more comes: what was on its way is broken off.
+    /// Nothing more comes: what is under way is told as far as it came.
     pub fn finish(&mut self) -> Vec<ChannelFact> {
         let mut out = Out::default();
         for from in [Sender::Client, Sender::Server] {
             self.break_off(from, &mut out);
         }
+        self.protocol.finishes(&mut out);
         out.facts
     }
 

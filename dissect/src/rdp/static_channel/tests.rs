@@ -59,6 +59,8 @@ impl Protocol for Spoken {
     fn passed(&mut self, _: Sender, whole: bool, _: &mut Out) {
         self.broken += usize::from(!whole);
     }
+
+    fn finishes(&mut self, _: &mut Out) {}
 }
 
 fn pdu(kind: &[u8], len: usize) -> Vec<u8> {

@@ -12,10 +12,14 @@ use tokio::sync::mpsc;
 
 use super::Stop;
 use super::channels;
+use super::lane::Lane;
 use super::share::Share;
 use crate::connection::Connection;
 use crate::rdp::ids::{Place, Translation};
 use crate::rdp::leg;
+
+/// Bytes of channels that may wait for the end of a lock. When there are more, the client has to wait.
+const HELD: usize = 1 << 20;
 
 /// One direction.
 pub struct FromClient<'a, R, W> {
@@ -29,6 +33,8 @@ pub struct FromClient<'a, R, W> {
     pub ids: Translation,
     /// The names of the static channels.
     pub channels: &'a [String],
+    /// What is in them.
+    pub lane: Lane<'a>,
     /// The client.
     pub from: R,
     /// The target.
@@ -45,12 +51,9 @@ enum Fate {
     Forward(Option<Vec<u8>>),
     /// It ends here.
     Drop,
-    /// It goes on when the lock is over.
+    /// It is looked at again when the lock is over.
     Hold,
 }
-
-/// Bytes of channels that may wait for the end of a lock. When there are more, the client has to wait.
-const HELD: usize = 1 << 20;
 
 impl<R, W> FromClient<'_, R, W>
 where
@@ -73,9 +76,9 @@ where
             tokio::select! {
                 biased;
                 () = self.connection.ending() => return Err(Stop::Asked),
-                // What is held goes on when the lock is over.
-                Ok(()) = gate.changed() => self.pass().await?,
                 Some(order) = self.orders.recv() => self.write(&order).await?,
+                Ok(()) = gate.changed() => self.release().await?,
+                () = self.lane.taps.ours(self.lane.from) => self.pass().await?,
                 filled = leg::fill(&mut self.from, &mut self.buffer), if !full => match filled {
                     Ok(true) => self.pass().await?,
                     // TLS was ended in order: some clients say no other goodbye.
@@ -86,21 +89,30 @@ where
         }
     }
 
-    /// Passes on what is whole in the buffer.
+    /// What was held is taken up again, before all that came later.
+    async fn release(&mut self) -> Result<(), Stop> {
+        if !self.connection.gate.is_shut() {
+            let mut buffer = BytesMut::from(std::mem::take(&mut self.held).as_slice());
+            buffer.extend_from_slice(&self.buffer);
+            self.buffer = buffer;
+        }
+        self.pass().await
+    }
+
+    /// Passes on what is whole in the buffer, and what there is of ours.
     async fn pass(&mut self) -> Result<(), Stop> {
         let connection = self.connection.clone();
         let mut taped = Vec::new();
+        // Before the gate, which must not be held open.
+        connection.log_room().await;
         let inside = connection.gate.enter();
-        let mut out = match &inside {
-            Some(_) => std::mem::take(&mut self.held),
-            None => Vec::new(),
-        };
+        let mut out = Vec::new();
         while let Some(found) = frame::next(&self.buffer).map_err(broken)? {
             if found.len > self.buffer.len() {
                 break;
             }
             let mut one = self.buffer.split_to(found.len);
-            connection.count_in(one.len());
+            let len = one.len();
             let fate = match found.kind {
                 Kind::FastPath => self.fast_path(&mut one, inside.is_none())?,
                 Kind::Tpkt => self.tpkt(&mut one, inside.is_none())?,
@@ -110,10 +122,18 @@ where
                     taped.extend(record.unwrap_or_default());
                     out.extend_from_slice(&one);
                 }
-                Fate::Hold => self.held.extend_from_slice(&one),
                 Fate::Drop => {}
+                Fate::Hold => {
+                    self.held.extend_from_slice(&one);
+                    continue;
+                }
             }
+            connection.count_in(len);
         }
+        if inside.is_some() {
+            out.extend(self.lane.ours());
+        }
+        self.lane.log().await;
         if out.is_empty() {
             return Ok(());
         }
@@ -145,7 +165,7 @@ where
         Ok(Fate::Forward(Some(record)))
     }
 
-    fn tpkt(&self, frame: &mut BytesMut, locked: bool) -> Result<Fate, Stop> {
+    fn tpkt(&mut self, frame: &mut BytesMut, locked: bool) -> Result<Fate, Stop> {
         let data = match mcs::parse(frame).map_err(broken)? {
             mcs::DomainPdu::Data(data) => data,
             mcs::DomainPdu::Ultimatum => return Err(Stop::Left),
@@ -153,10 +173,12 @@ where
         };
         match self.ids.of(data.channel) {
             Place::Nowhere => Ok(Fate::Drop),
+            Place::Static(..) if locked || !self.held.is_empty() => Ok(Fate::Hold),
             Place::Static(number, there) => {
-                mcs::set_ids(frame, self.ids.user(), there);
-                if locked {
-                    return Ok(Fate::Hold);
+                let chunk = (self.ids.user(), &frame[data.data]);
+                match self.lane.pass(number, there, chunk)? {
+                    None => mcs::set_ids(frame, self.ids.user(), there),
+                    Some(instead) => *frame = BytesMut::from(instead.as_slice()),
                 }
                 let name = self.channels.get(number);
                 let picture = name.is_some_and(|name| channels::is_picture(name));

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::Stop;
 use super::channels::{self, DYNAMIC};
 use super::covers::{Covers, Turn};
+use super::lane::Lane;
 use super::orders::Orders;
 use super::share::Share;
 use crate::connection::Connection;
@@ -45,6 +46,8 @@ pub struct FromTarget<'a, R, W> {
     pub ids: Translation,
     /// The names of the static channels.
     pub channels: &'a [String],
+    /// What is in them.
+    pub lane: Lane<'a>,
     /// The target.
     pub from: R,
     /// The client.
@@ -136,6 +139,7 @@ where
                 Ok(text) = notices.recv() => self.say(&text).await?,
                 () = sleep_until(notice_over) => self.notice_over()?,
                 () = sleep_until(self.entered_by) => self.is_it_in().await?,
+                () = self.lane.taps.ours(self.lane.from) => self.answer().await?,
                 filled = leg::fill(&mut self.from, &mut self.buffer), if !full => match filled {
                     Ok(true) => self.pass().await?,
                     Ok(false) | Err(_) => return Err(Stop::Lost),
@@ -147,6 +151,9 @@ where
     /// The gate was shut or opened.
     async fn turned(&mut self, gate: &mut watch::Receiver<GateState>) -> Result<(), Stop> {
         let state = gate.borrow_and_update().clone();
+        if !state.is_shut() {
+            self.release().await?;
+        }
         match self.covers.turn(&state) {
             Turn::Same => self.paint().await,
             Turn::Shut => {
@@ -159,14 +166,47 @@ where
             }
             Turn::Open => {
                 self.covered(false)?;
-                let held = std::mem::take(&mut self.held);
-                self.write(&held).await?;
                 match self.share.desktop() {
                     Some((desktop, _)) => self.ask_again([0, 0, desktop.width, desktop.height]),
                     None => Ok(()),
                 }
             }
         }
+    }
+
+    /// What was held is taken up again, before all that came later. What of it is recorded, is.
+    async fn release(&mut self) -> Result<(), Stop> {
+        let connection = self.connection.clone();
+        let Some(_inside) = connection.gate.enter() else {
+            return Ok(());
+        };
+        let mut held = std::mem::take(&mut self.held);
+        let mut rest = held.as_mut_slice();
+        let mut out = Vec::new();
+        while let Some(found) = frame::next(rest).map_err(broken)?
+            && found.len <= rest.len()
+        {
+            let (one, behind) = rest.split_at_mut(found.len);
+            match self.tpkt(one, false).await? {
+                Fate::Forward => out.extend_from_slice(one),
+                Fate::Replace(with) => out.extend(with),
+                Fate::Drop | Fate::Hold => {}
+            }
+            rest = behind;
+        }
+        self.lane.log().await;
+        self.write(&out).await?;
+        self.answer().await
+    }
+
+    /// What the gateway itself has to say in channels.
+    async fn answer(&mut self) -> Result<(), Stop> {
+        let connection = self.connection.clone();
+        let ours = match connection.gate.enter() {
+            Some(_inside) => self.lane.ours(),
+            None => return Ok(()),
+        };
+        self.write(&ours).await
     }
 
     fn covered(&self, shown: bool) -> Result<(), Stop> {
@@ -264,14 +304,11 @@ where
             return Ok(());
         }
         let mut run = self.buffer.split_to(end);
-        // Whoever shuts the gate waits until this is done.
         let connection = self.connection.clone();
+        // Before the gate, which must not be held open.
+        connection.log_room().await;
+        // Whoever shuts the gate waits until this is done.
         let inside = connection.gate.enter();
-        if inside.is_some() && !self.held.is_empty() {
-            // The gate has opened, and nobody has looked yet: what was held comes first.
-            let held = std::mem::take(&mut self.held);
-            self.write(&held).await?;
-        }
         self.record(&run)?;
         let mut changed: Option<Vec<u8>> = None;
         let mut at = 0;
@@ -296,8 +333,10 @@ where
                 break;
             }
         }
+        self.lane.log().await;
         self.write(changed.as_deref().unwrap_or(&run)).await?;
         drop(inside);
+        self.answer().await?;
         self.paint().await
     }
 
@@ -357,15 +396,20 @@ where
                     .channels
                     .get(number)
                     .is_some_and(|name| name.eq_ignore_ascii_case(DYNAMIC));
-                if is_dynamic && self.refuses(&frame[data.data], data.channel).await? {
-                    return Ok(Fate::Drop);
-                }
                 // Devices are announced at the log-in screen already, by some.
                 if !is_dynamic && !self.is_named(number, channels::DEVICES) {
                     self.share.enter();
                 }
+                if locked || !self.held.is_empty() {
+                    return Ok(Fate::Hold);
+                }
+                let chunk = &frame[data.data.clone()];
+                if is_dynamic && self.refuses(chunk, data.channel).await? {
+                    return Ok(Fate::Drop);
+                }
+                let instead = self.lane.pass(number, there, (data.initiator, chunk))?;
                 mcs::set_ids(frame, data.initiator, there);
-                Ok(if locked { Fate::Hold } else { Fate::Forward })
+                Ok(instead.map_or(Fate::Forward, Fate::Replace))
             }
             Place::Io(there) => {
                 let fate =

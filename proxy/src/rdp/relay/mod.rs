@@ -3,16 +3,20 @@
 //! What arrives goes to the tape before it goes on (law 1). A pump reads no more while the other side does not take what it
 //! has; nothing is queued but what is said here.
 
+mod channel_events;
 pub mod channels;
 mod covers;
 mod from_client;
 mod from_target;
+mod lane;
 mod orders;
 mod share;
+mod taps;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use sallyport_dissect::rdp::mcs::{self, Sender};
 use sallyport_domain::right::Right;
 use sallyport_domain::session::DisconnectCause;
 use sallyport_recorder::Record;
@@ -28,8 +32,10 @@ use crate::recording::RecordingLost;
 use covers::Covers;
 use from_client::FromClient;
 use from_target::{FromTarget, Unfinished};
+use lane::Lane;
 use orders::Orders;
 use share::Share;
+use taps::Taps;
 
 /// How long a target may take to let an account in that it takes on its screen only.
 const ENTERING: Duration = Duration::from_secs(30);
@@ -104,13 +110,24 @@ where
         share.enter();
     }
     let (orders, ordered) = Orders::new();
+    let taps = Taps::new(&asked.channels);
+    let lane = |from, ids: &Translation| Lane {
+        connection,
+        taps: &taps,
+        from,
+        ids: ids.clone(),
+        events: Vec::new(),
+    };
+    let to_front = Translation::new(back_ids.clone(), front_ids.clone());
+    let to_back = Translation::new(front_ids, back_ids.clone());
     let (client_in, client_out) = tokio::io::split(client.stream);
     let (target_in, mut target_out) = tokio::io::split(back.leg.stream);
     let mut from_target = FromTarget {
         connection,
         share: &share,
         orders: orders.clone(),
-        ids: Translation::new(back_ids.clone(), front_ids.clone()),
+        lane: lane(Sender::Server, &to_front),
+        ids: to_front,
         channels: &asked.channels,
         from: target_in,
         to: client_out,
@@ -125,7 +142,8 @@ where
         connection,
         share: &share,
         orders: ordered,
-        ids: Translation::new(front_ids, back_ids.clone()),
+        lane: lane(Sender::Client, &to_back),
+        ids: to_back,
         channels: &asked.channels,
         from: client_in,
         to: &mut target_out,
@@ -142,10 +160,13 @@ where
             () = overdue(connection) => (Side::Client, Stop::Asked),
         },
     };
+    let stopped = match finish([from_client.lane, from_target.lane]).await {
+        Ok(()) => stopped,
+        Err(stop) => (Side::Target, stop),
+    };
     let client = from_target.to;
     let cause = cause(connection, stopped).await;
-    let goodbye =
-        sallyport_dissect::rdp::mcs::ultimatum(sallyport_dissect::rdp::mcs::Sender::Client);
+    let goodbye = mcs::ultimatum(Sender::Client);
     let leaving = async {
         target_out.write_all(&goodbye).await?;
         target_out.shutdown().await
@@ -156,6 +177,14 @@ where
         client,
         share,
     }
+}
+
+/// Tells of what was under way in the channels.
+async fn finish(lanes: [Lane<'_>; 2]) -> Result<(), Stop> {
+    for lane in lanes {
+        lane.finish().await?;
+    }
+    Ok(())
 }
 
 /// From whom a pump took.

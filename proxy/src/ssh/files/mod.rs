@@ -5,7 +5,6 @@
 //! events the digest of each file. A request without its right does not pass, and is answered here.
 
 mod counts;
-mod events;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,6 +24,7 @@ use super::channel::{Channel, ChannelEnd};
 use super::inbound::STDERR;
 use super::inbox::{Start, Stream};
 use super::refused;
+use crate::file_events::{self, right};
 use crate::gate::Inside;
 use crate::notice;
 
@@ -54,14 +54,6 @@ pub struct Files {
 struct Words {
     told: Vec<Right>,
     next: Vec<String>,
-}
-
-/// The right that a direction needs.
-pub fn right(direction: Direction) -> Right {
-    match direction {
-        Direction::Upload => Right::Upload,
-        Direction::Download => Right::Download,
-    }
 }
 
 impl Files {
@@ -341,7 +333,7 @@ impl Channel {
         let now = files.now();
         let events: Vec<Event> = facts
             .into_iter()
-            .map(|fact| events::of(fact, self.number, now))
+            .map(|fact| file_events::of(fact, self.number, now))
             .collect();
         for batch in events.chunks(BATCH) {
             let records: Vec<Record<'_>> = batch.iter().map(Record::Marker).collect();

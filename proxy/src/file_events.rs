@@ -1,12 +1,19 @@
-//! What the reader found out, as events of the session.
+//! What is found out about files, as events of the session.
 
 use std::fmt::Write;
 
 use sallyport_dissect::{Act, Direction, Fact, Outcome, Transfer};
 use sallyport_domain::event::Event;
+use sallyport_domain::right::Right;
 use sallyport_recorder::Stream;
 
-use super::right;
+/// The right that a direction needs.
+pub fn right(direction: Direction) -> Right {
+    match direction {
+        Direction::Upload => Right::Upload,
+        Direction::Download => Right::Download,
+    }
+}
 
 /// The event for a fact of channel `channel`, at `now` on the clock of the facts.
 pub fn of(fact: Fact, channel: u32, now: u64) -> Event {
@@ -137,7 +144,8 @@ fn transferred(transfer: &Transfer, channel: u32, now: u64) -> Event {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+/// A digest in words.
+pub fn hexadecimal(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
         // Writing to a string cannot fail.
