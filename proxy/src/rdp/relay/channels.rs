@@ -12,25 +12,22 @@ pub const DEVICES: &str = "rdpdr";
 /// Sound to the client (MS-RDPEA).
 const SOUND: &str = "rdpsnd";
 
-/// The rights that a static channel takes, all of them: one cannot be told from the other yet. `None`: nobody may have it.
-fn rights(name: &str) -> Option<&'static [Right]> {
+/// May the target have that static channel at all? What passes in it is looked at again (clipboard), or not told apart yet
+/// (devices), so that all rights are needed that it could serve.
+fn may_have(name: &str, permit: &Permit) -> bool {
+    let has = |right| permit.right(right).is_ok();
     match name.to_ascii_lowercase().as_str() {
-        CLIPBOARD => Some(&[Right::ClipboardIn, Right::ClipboardOut]),
-        DEVICES => Some(&[Right::Drives, Right::Printers]),
-        SOUND => Some(&[Right::Audio]),
-        DYNAMIC => Some(&[]),
-        _ => None,
+        CLIPBOARD => has(Right::ClipboardIn) || has(Right::ClipboardOut),
+        DEVICES => has(Right::Drives) && has(Right::Printers),
+        SOUND => has(Right::Audio),
+        DYNAMIC => true,
+        _ => false,
     }
 }
 
 /// Which of the client's static channels the target gets.
 pub fn wanted(names: &[String], permit: &Permit) -> Vec<bool> {
-    let allowed = |name: &String| match rights(name) {
-        Some([]) => true,
-        Some(rights) => rights.iter().all(|right| permit.right(*right).is_ok()),
-        None => false,
-    };
-    names.iter().map(allowed).collect()
+    names.iter().map(|name| may_have(name, permit)).collect()
 }
 
 /// May the target open a dynamic channel of that name? What brings input or pixels past the recorder may not.
