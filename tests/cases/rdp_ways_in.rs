@@ -222,7 +222,8 @@ fn a_target_that_wants_nla_gets_the_stored_password() {
 fn a_target_of_another_make() {
     let weston = Weston::start(800, 600);
     let gateway = Gateway::builder()
-        .rdp_host(RdpHost::new("weston", weston.port()))
+        // It lets anybody in and has nothing that would say so.
+        .rdp_host(RdpHost::new("weston", weston.port()).rights(&["target-login"]))
         .start();
     let mut client = gateway.xfreerdp("alice+weston").size(800, 600).start();
     client.wait_picture(PATIENCE);

@@ -122,7 +122,7 @@ where
     let to_back = Translation::new(front_ids, back_ids.clone());
     let (client_in, client_out) = tokio::io::split(client.stream);
     let (target_in, mut target_out) = tokio::io::split(back.leg.stream);
-    let mut from_target = FromTarget {
+    let from_target = FromTarget {
         connection,
         share: &share,
         orders: orders.clone(),
@@ -138,7 +138,7 @@ where
         told_out: false,
         entered_by: by_screen.then(|| Instant::now() + ENTERING),
     };
-    let mut from_client = FromClient {
+    let from_client = FromClient {
         connection,
         share: &share,
         orders: ordered,
@@ -151,32 +151,52 @@ where
         held: Vec::new(),
     };
     let begun = begun(&back_ids, &asked.channels);
-    let stopped = match connection.tape.write(&[Record::DesktopBegun(&begun)], 0) {
-        Err(lost) => (Side::Target, lost.into()),
-        Ok(()) => tokio::select! {
-            stop = from_target.run() => (Side::Target, stop),
-            stop = from_client.run() => (Side::Client, stop),
-            // Both may wait for peers that take nothing.
-            () = overdue(connection) => (Side::Client, Stop::Asked),
-        },
+    let (stopped, client) = match connection.tape.write(&[Record::DesktopBegun(&begun)], 0) {
+        Err(lost) => ((Side::Target, lost.into()), from_target.to),
+        Ok(()) => run(connection, from_target, from_client).await,
     };
-    let stopped = match finish([from_client.lane, from_target.lane]).await {
-        Ok(()) => stopped,
-        Err(stop) => (Side::Target, stop),
-    };
-    let client = from_target.to;
     let cause = cause(connection, stopped).await;
-    let goodbye = mcs::ultimatum(Sender::Client);
-    let leaving = async {
-        target_out.write_all(&goodbye).await?;
-        target_out.shutdown().await
-    };
-    let _ = timeout(GOODBYE, leaving).await;
+    leave(target_out).await;
     Over {
         cause,
         client,
         share,
     }
+}
+
+/// Runs both pumps until one of them stops.
+async fn run<A, B, C, D>(
+    connection: &Connection,
+    mut from_target: FromTarget<'_, A, B>,
+    mut from_client: FromClient<'_, C, D>,
+) -> ((Side, Stop), B)
+where
+    A: AsyncRead + Unpin,
+    B: AsyncWrite + Unpin,
+    C: AsyncRead + Unpin,
+    D: AsyncWrite + Unpin,
+{
+    let stopped = tokio::select! {
+        stop = from_target.run() => (Side::Target, stop),
+        stop = from_client.run() => (Side::Client, stop),
+        // Both may wait for peers that take nothing.
+        () = overdue(connection) => (Side::Client, Stop::Asked),
+    };
+    let stopped = match finish([from_client.lane, from_target.lane]).await {
+        Ok(()) => stopped,
+        Err(stop) => (Side::Target, stop),
+    };
+    (stopped, from_target.to)
+}
+
+/// Says goodbye to the target.
+async fn leave(mut target: impl AsyncWrite + Unpin) {
+    let goodbye = mcs::ultimatum(Sender::Client);
+    let leaving = async {
+        target.write_all(&goodbye).await?;
+        target.shutdown().await
+    };
+    let _ = timeout(GOODBYE, leaving).await;
 }
 
 /// Tells of what was under way in the channels.
