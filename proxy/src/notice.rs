@@ -1,10 +1,16 @@
 //! What the gateway says inside the user's client.
 
 use sallyport_domain::close::CloseReason;
+use sallyport_domain::declared::Protocol;
 use sallyport_domain::session::Notice;
 
 /// A notice in words, without line ends.
-pub fn text(notice: &Notice) -> String {
+pub fn text(notice: &Notice, protocol: Protocol) -> String {
+    // On a desktop the key is the target's.
+    let has_key = match protocol {
+        Protocol::Ssh => true,
+        Protocol::Rdp => false,
+    };
     match notice {
         Notice::EndsSoon {
             at,
@@ -13,7 +19,7 @@ pub fn text(notice: &Notice) -> String {
         } => {
             let left = remaining(*remaining_s);
             let end = at.format("%H:%M:%S UTC");
-            if *extendable {
+            if *extendable && has_key {
                 format!("This session ends in {left}, at {end}. Press Ctrl+X to extend it.")
             } else {
                 format!("This session ends in {left}, at {end}.")
@@ -98,6 +104,17 @@ mod tests {
         ] {
             assert_eq!(remaining(seconds), words);
         }
+    }
+
+    #[test]
+    fn a_key_is_named_only_where_it_does_something() {
+        let soon = Notice::EndsSoon {
+            at: crate::clock::now(),
+            remaining_s: 60,
+            extendable: true,
+        };
+        assert!(text(&soon, Protocol::Ssh).contains("Ctrl+X"));
+        assert!(!text(&soon, Protocol::Rdp).contains("Ctrl+X"));
     }
 
     #[test]

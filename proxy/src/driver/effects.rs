@@ -31,7 +31,7 @@ impl Driver {
     }
 
     pub(super) fn notify(&self, notice: &Notice) {
-        let text = notice::text(notice);
+        let text = notice::text(notice, self.subject.protocol);
         for connection in self.connections.values() {
             connection.notify(&text);
         }
