@@ -23,6 +23,8 @@ mod menu;
 mod planted_secrets;
 mod rdp_channels;
 mod rdp_common;
+mod rdp_control;
+mod rdp_lock;
 mod rdp_peers;
 mod rdp_room;
 mod rdp_ways_in;

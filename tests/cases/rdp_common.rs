@@ -12,6 +12,11 @@ use super::{items, text};
 /// For anything between two desktops, on a machine that is busy.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A desktop that draws without an end.
+pub const BUSY: &str = "xsetroot -solid '#203040'
+exec xterm -geometry +40+40 -e sh -c 'while :; do date; sleep 0.1; done'
+";
+
 /// FreeRDP's exit status for a session that somebody else ended (`RPC_INITIATED_DISCONNECT`).
 pub const DISCONNECTED: i32 = 1;
 /// FreeRDP's exit status for a user who gave up (`LOGOFF_BY_USER`).

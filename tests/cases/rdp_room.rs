@@ -10,7 +10,7 @@ use sallyport_tests::harness::{
 };
 
 use super::rdp_common::{
-    CANCELLED, DENIED, DISCONNECTED, NO_PRIVILEGE, PATIENCE, access_log, desktop, ended,
+    BUSY, CANCELLED, DENIED, DISCONNECTED, NO_PRIVILEGE, PATIENCE, access_log, desktop, ended,
     wait_nothing_open, write,
 };
 use super::text;
@@ -243,11 +243,6 @@ fn every_refusal_is_a_page_with_its_reason() {
         assert_eq!(text(refused, "outcome"), "refused");
     }
 }
-
-/// A desktop that draws without an end.
-const BUSY: &str = "xsetroot -solid '#203040'
-exec xterm -geometry +40+40 -e sh -c 'while :; do date; sleep 0.1; done'
-";
 
 /// A way to a target that is cut after so many bytes from there.
 fn cut(port: u16, after: u64) -> u16 {

@@ -131,6 +131,16 @@ impl Screen {
             .ok();
     }
 
+    /// Presses a key and holds it.
+    pub fn hold(&self, key: &str) {
+        self.call(&["xdotool", "keydown", key]).ok();
+    }
+
+    /// Lets a key go.
+    pub fn release(&self, key: &str) {
+        self.call(&["xdotool", "keyup", key]).ok();
+    }
+
     /// Moves the pointer.
     pub fn move_to(&self, x: u32, y: u32) {
         self.call(&["xdotool", "mousemove", &x.to_string(), &y.to_string()])
