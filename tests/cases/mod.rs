@@ -27,6 +27,7 @@ mod rdp_control;
 mod rdp_lock;
 mod rdp_peers;
 mod rdp_room;
+mod rdp_targets;
 mod rdp_ways_in;
 mod recordings;
 mod storage;
