@@ -222,7 +222,7 @@ fn no_clock_tells_whether_a_user_exists() {
 }
 
 /// A connection that says these bytes; what it is answered until the gateway closes it.
-fn say(port: u16, bytes: &[u8]) -> (Vec<u8>, Duration) {
+pub(super) fn say(port: u16, bytes: &[u8]) -> (Vec<u8>, Duration) {
     let start = Instant::now();
     let mut tcp = TcpStream::connect(("127.0.0.1", port)).unwrap();
     tcp.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
