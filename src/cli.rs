@@ -122,6 +122,10 @@ host key the gateway vouches for. With it: lines for ~/.ssh/config, after which 
 goes through the gateway. With SALLYPORT_URL both come from that server; without, from the data
 folder (or --config).";
 
+const EXPORT_HELP: &str = "\
+A terminal (SSH) is exported as asciicast or text. Of a desktop (RDP) there are pictures, and what happened as text:
+  sallyport recordings export ID --format png-at --at 12.5s -o desktop.png";
+
 const WATCH_HELP: &str = "\
 A terminal (SSH) is shown here. A desktop (RDP) is shown in a browser: open the server's address
 with /watch/ID behind it, for example https://127.0.0.1:8443/watch/ID. The user is told of whoever
@@ -321,7 +325,7 @@ pub struct Paging {
 pub enum Recordings {
     /// List recordings
     List(Paging),
-    /// Play a recording in this terminal
+    /// Play a recording of a terminal (SSH) in this one
     #[command(
         after_help = "Keys: space pause, left/right seek 5 s, + and - speed, i skip idle time, q quit."
     )]
@@ -342,24 +346,32 @@ pub enum Recordings {
         plain: bool,
     },
     /// Write a recording in another format
-    Export {
-        /// A connection's or session's id, or a .tape file
-        recording: String,
-        /// Which format
-        #[arg(long, value_enum, default_value_t = Format::Asciicast)]
-        format: Format,
-        /// Which channel, if there are several terminals
-        #[arg(long)]
-        channel: Option<u32>,
-        /// Where to; the standard output if not given
-        #[arg(short, long, value_name = "FILE")]
-        output: Option<PathBuf>,
-    },
+    #[command(after_help = EXPORT_HELP)]
+    Export(Export),
     /// Check a recording's checksums and chain
     Verify {
         /// A connection's or session's id, or a .tape file
         recording: String,
     },
+}
+
+/// `sallyport recordings export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// A connection's or session's id, or a .tape file
+    pub recording: String,
+    /// Which format
+    #[arg(long, value_enum, default_value_t = Format::Asciicast)]
+    pub format: Format,
+    /// Which channel, if there are several terminals
+    #[arg(long)]
+    pub channel: Option<u32>,
+    /// Which picture of a desktop: how long after the start, for example 12.5s
+    #[arg(long, value_name = "SPAN")]
+    pub at: Option<String>,
+    /// Where to; the standard output if not given
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// What a recording can be exported to.
@@ -369,6 +381,8 @@ pub enum Format {
     Asciicast,
     /// Readable text with times
     Text,
+    /// What a desktop (RDP) showed --at a time, as PNG
+    PngAt,
 }
 
 /// `sallyport users …`.

@@ -22,6 +22,7 @@ mod nouns;
 mod nt_hash;
 mod openapi;
 mod people;
+mod pictures;
 mod problem;
 mod recordings;
 mod room;
@@ -32,6 +33,7 @@ mod sources;
 mod ssh_ca;
 mod state;
 mod tapes;
+mod tracks;
 mod trail;
 
 use std::net::SocketAddr;
@@ -135,6 +137,8 @@ pub async fn start(config: ApiConfig, store: Store) -> Result<RunningApi, ApiErr
         limiter: Default::default(),
         metrics: Default::default(),
         viewers: Arc::new(Semaphore::new(VIEWERS)),
+        tracks: Default::default(),
+        looks: Default::default(),
         stopping: stopping.clone(),
         tasks: tasks.clone(),
     });

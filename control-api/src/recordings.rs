@@ -161,13 +161,16 @@ struct Failed(export::ExportError);
 impl From<Failed> for Problem {
     fn from(Failed(error): Failed) -> Self {
         match error {
-            export::ExportError::NoTerminal { .. } => Self::unprocessable(error.to_string()),
+            export::ExportError::NoTerminal { .. } | export::ExportError::Desktop => {
+                Self::unprocessable(error.to_string())
+            }
             export::ExportError::Tape(_) | export::ExportError::Write(_) => Self::internal(error),
         }
     }
 }
 
-async fn note(
+/// Puts it on record that somebody looks into a recording.
+pub async fn note(
     caller: &Caller,
     api: &Api,
     action: &str,

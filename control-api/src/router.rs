@@ -18,7 +18,7 @@ use crate::sessions::{control, log, rdp_file, request, show, watch};
 use crate::state::Api;
 use crate::{
     apply, connection_passwords, console, desktop_door, health, login, nt_hash, openapi, people,
-    recordings, ssh_ca, trail,
+    pictures, recordings, ssh_ca, trail,
 };
 
 /// What opens something: pinned keys of hosts, passwords for connections.
@@ -75,6 +75,8 @@ pub fn router(api: Api) -> Router {
         .route("/recordings/{id}", get(recordings::show))
         .route("/recordings/{id}/tape", get(recordings::tape))
         .route("/recordings/{id}/export", get(recordings::export))
+        .route("/recordings/{id}/pictures", get(pictures::picture))
+        .route("/recordings/{id}/pictures/index", get(pictures::index))
         .route("/recordings/{id}/verify", get(recordings::verify))
         .route("/audit", get(trail::audit))
         .route("/audit/verify", get(trail::verify))

@@ -16,6 +16,8 @@ use uuid::Uuid;
 
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
+use crate::pictures::Looks;
+use crate::tracks::Tracks;
 use crate::{DesktopDoor, RdpFront};
 
 /// What every handler shares; cheap to clone.
@@ -46,6 +48,10 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Places for people watching.
     pub viewers: Arc<Semaphore>,
+    /// Makes the pictures of recorded desktops.
+    pub tracks: Tracks,
+    /// Who looked at recorded desktops lately.
+    pub looks: Looks,
     /// Cancelled when the API goes down.
     pub stopping: CancellationToken,
     /// What must end before the API is down.

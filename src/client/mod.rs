@@ -10,7 +10,8 @@ use std::time::Duration;
 use serde_json::Value;
 use ureq::http::Response;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Body, BodyReader};
+use ureq::typestate::WithoutBody;
+use ureq::{Agent, Body, BodyReader, RequestBuilder};
 use zeroize::Zeroizing;
 
 use crate::cli::Server;
@@ -107,6 +108,18 @@ impl Client {
         Ok(self.open(path, query)?.into_body().into_reader())
     }
 
+    /// The same, with an answer that may begin as late as that.
+    pub fn download_late(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        patience: Duration,
+    ) -> Result<BodyReader<'static>, Failure> {
+        let request = self.agent.get(self.url(path, query)).config();
+        let request = request.timeout_recv_response(Some(patience)).build();
+        Ok(self.begin(request)?.into_body().into_reader())
+    }
+
     /// The same server with another token.
     pub fn with_token(&self, token: &str) -> Self {
         Self {
@@ -163,7 +176,10 @@ impl Client {
     }
 
     fn open(&self, path: &str, query: &[(&str, String)]) -> Result<Response<Body>, Failure> {
-        let mut request = self.agent.get(self.url(path, query));
+        self.begin(self.agent.get(self.url(path, query)))
+    }
+
+    fn begin(&self, mut request: RequestBuilder<WithoutBody>) -> Result<Response<Body>, Failure> {
         if let Some(token) = self.token() {
             request = request.header("authorization", format!("Bearer {token}"));
         }

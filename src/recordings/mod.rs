@@ -1,20 +1,21 @@
 //! `sallyport recordings …` and `sallyport verify`: tapes of a server, of the data folder, or by
 //! their file.
 
+mod export;
 mod find;
 mod player;
 mod verify;
 
-use std::io::{BufWriter, Read, Write};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use sallyport_recorder::export::{self, ExportError};
 use serde_json::Value;
 
-use crate::cli::{Format, Paging, Recordings};
+use crate::cli::{Paging, Recordings};
 use crate::client::{Client, escape};
-use crate::failure::{Failure, OrFail as _};
-use crate::output::{Output, create, field, page, time};
+use crate::failure::Failure;
+use crate::output::{Output, field, page, time};
+use crate::sessions::DESKTOP;
 
 pub use verify::verify;
 
@@ -37,30 +38,17 @@ pub fn run(archive: &Archive, command: &Recordings, output: Output) -> Result<()
             channel,
             plain,
         } => {
+            if let Archive::Server(client) = archive
+                && !Path::new(recording).is_file()
+                && is_desktop(client, recording)?
+            {
+                return Err(not_a_terminal(recording));
+            }
             let tape = find::tape(archive, recording)?;
             let options = player::Options::new(*speed, idle.as_deref(), *channel)?;
             player::play(tape.path(), &options, *plain, output)
         }
-        Recordings::Export {
-            recording,
-            format,
-            channel,
-            output: file,
-        } => match archive {
-            Archive::Server(client) if !Path::new(recording).is_file() => {
-                let mut bytes = exported(client, recording, *format, *channel)?;
-                write_to(file.as_deref(), |out| {
-                    Ok(std::io::copy(&mut bytes, out).map(drop)?)
-                })
-            }
-            Archive::Server(_) | Archive::Folder(_) => {
-                let tape = find::tape(archive, recording)?;
-                write_to(file.as_deref(), |out| match format {
-                    Format::Asciicast => export::asciicast(tape.path(), *channel, out),
-                    Format::Text => export::text(tape.path(), out),
-                })
-            }
-        },
+        Recordings::Export(asked) => export::run(archive, asked),
         Recordings::Verify { recording } => match archive {
             Archive::Server(client) if !Path::new(recording).is_file() => {
                 verify_on_server(client, recording, output)
@@ -71,6 +59,23 @@ pub fn run(archive: &Archive, command: &Recordings, output: Output) -> Result<()
             }
         },
     }
+}
+
+/// Is that recording of a desktop? The whole tape need not be fetched to know it.
+fn is_desktop(client: &Client, recording: &str) -> Result<bool, Failure> {
+    let id = find::on_server(client, recording)?;
+    let row = client.get(&format!("recordings/{}", escape(&id)), &[])?;
+    let session = escape(&field(&row, "session"));
+    let session = client.get(&format!("sessions/{session}"), &[])?;
+    Ok(field(&session, "type") == DESKTOP)
+}
+
+/// What to do with a desktop's recording instead of playing it in a terminal.
+fn not_a_terminal(recording: impl fmt::Display) -> Failure {
+    Failure::new(format!(
+        "this recording is of a desktop (RDP), which no terminal can play: take pictures of it with \
+         `sallyport recordings export {recording} --format png-at --at 12.5s -o FILE`"
+    ))
 }
 
 fn list(archive: &Archive, paging: &Paging, output: Output) -> Result<(), Failure> {
@@ -101,42 +106,6 @@ fn list(archive: &Archive, paging: &Paging, output: Output) -> Result<(), Failur
             },
         )
     })
-}
-
-/// The server's own export: it is put on record as one.
-fn exported(
-    client: &Client,
-    recording: &str,
-    format: Format,
-    channel: Option<u32>,
-) -> Result<impl Read + use<>, Failure> {
-    let id = find::on_server(client, recording)?;
-    let format = match format {
-        Format::Asciicast => "asciicast",
-        Format::Text => "text",
-    };
-    let mut query = vec![("format", format.to_owned())];
-    if let Some(channel) = channel {
-        query.push(("channel", channel.to_string()));
-    }
-    client.download(&format!("recordings/{}/export", escape(&id)), &query)
-}
-
-fn write_to(
-    file: Option<&Path>,
-    export: impl FnOnce(&mut dyn Write) -> Result<(), ExportError>,
-) -> Result<(), Failure> {
-    let mut out: Box<dyn Write> = match file {
-        Some(path) => Box::new(BufWriter::new(create(path).or_fail(path.display())?)),
-        None => Box::new(BufWriter::new(std::io::stdout())),
-    };
-    let written = export(&mut out).and_then(|()| Ok(out.flush()?));
-    match written {
-        // A reader who went away (`| head`) is no failure.
-        Err(ExportError::Write(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        Ok(()) => Ok(()),
-        Err(error) => Err(Failure::new(error.to_string())),
-    }
 }
 
 fn verify_on_server(client: &Client, recording: &str, output: Output) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sallyport_recorder::Screen;
-use sallyport_recorder::export::{Pace, Replay, Step, StepKind};
+use sallyport_recorder::export::{ExportError, Pace, Replay, Step, StepKind};
 use serde_json::json;
 
 use crate::failure::{Failure, OrFail as _};
@@ -56,7 +56,10 @@ pub(super) fn play(
     plain: bool,
     output: Output,
 ) -> Result<(), Failure> {
-    let replay = Replay::open(tape, options.channel, options.pace).or_fail(tape.display())?;
+    let replay = match Replay::open(tape, options.channel, options.pace) {
+        Err(ExportError::Desktop) => return Err(super::not_a_terminal(tape.display())),
+        other => other.or_fail(tape.display())?,
+    };
     if output.json || plain || !output::is_terminal() {
         return print(replay, tape, output);
     }

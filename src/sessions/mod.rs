@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::output::{Output, field, fields, page, time};
 
 /// What the API calls the type of a session of RDP.
-const DESKTOP: &str = "PAM RDP";
+pub const DESKTOP: &str = "PAM RDP";
 
 /// Runs one of the commands.
 pub fn run(client: &Client, command: &Sessions, output: Output) -> Result<(), Failure> {

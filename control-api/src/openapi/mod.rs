@@ -78,6 +78,7 @@ fn all_schemas(to: &mut Vec<Named>) {
     add::<crate::login::LoggedIn>(to);
     add::<crate::login::PasswordChange>(to);
     add::<crate::login::Me>(to);
+    add::<crate::pictures::PictureIndex>(to);
     add::<crate::nt_hash::OwnPassword>(to);
     add::<crate::ssh_ca::SshCa>(to);
     add::<crate::people::UserLock>(to);

@@ -97,6 +97,8 @@ pub fn paths() -> Paths {
         .op(Get, "/api/v1/recordings/{id}", Who::Readers, "A recording, named by its connection", None, Json(200, "Recording"))
         .op(Get, "/api/v1/recordings/{id}/tape", Who::Readers, "The tape itself", None, Bytes("application/octet-stream"))
         .op(Get, "/api/v1/recordings/{id}/export", Who::Readers, "As `format` asciicast or text; of `channel`", None, Bytes("application/x-asciicast"))
+        .op(Get, "/api/v1/recordings/{id}/pictures", Who::Readers, "What a recorded desktop showed `at` so many seconds after its start, with the pointer; if its pictures are not there, they are made first, which takes as long as the recording is large", None, Bytes("image/png"))
+        .op(Get, "/api/v1/recordings/{id}/pictures/index", Who::Readers, "What a player of a recorded desktop needs to know: length, size, keyframes, and how much changed when", None, Json(200, "PictureIndex"))
         .op(Get, "/api/v1/recordings/{id}/verify", Who::Readers, "Check it", None, Json(200, "TapeReport"))
         .op(Get, "/api/v1/audit", Who::Readers, "The audit trail", None, Page("AuditEntry", &AUDIT))
         .op(Get, "/api/v1/audit/verify", Who::Readers, "Check its chain", None, Json(200, "AuditReport"))
@@ -271,6 +273,7 @@ fn query(path: &str, out: &Out) -> Vec<&'static str> {
         Some("apply") => vec!["dry_run"],
         Some("ssh-ca") => vec!["hosts"],
         Some("watch") => vec!["token", "connection", "channel"],
+        Some("pictures") => vec!["at"],
         Some("export") => vec!["format", "channel"],
         Some(_) | None => Vec::new(),
     }
@@ -279,6 +282,7 @@ fn query(path: &str, out: &Out) -> Vec<&'static str> {
 fn parameter(name: &str, place: ParameterIn) -> ParameterBuilder {
     let kind = match name {
         "page" | "page_size" | "channel" => Type::Integer,
+        "at" => Type::Number,
         "dry_run" | "open" => Type::Boolean,
         _ => Type::String,
     };

@@ -13,6 +13,7 @@ pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
+    pub bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -94,6 +95,7 @@ impl Client {
             status: answer.status().as_u16(),
             headers: answer.headers().clone(),
             text,
+            bytes,
         }
     }
 

@@ -17,6 +17,7 @@ mod lists;
 mod login;
 mod orders;
 mod pdus;
+mod pictures;
 mod rdp;
 mod recordings;
 mod roles;

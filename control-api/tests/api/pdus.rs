@@ -17,7 +17,7 @@ pub fn begin(tape: &mut TapeWriter, width: u16, height: u16) {
     let demand = demand_active(width, height);
     let pdus = Record::FromTarget { pdus: &demand };
     let records = [Record::DesktopBegun(&begun), pdus];
-    tape.append_at(Duration::ZERO, &records).unwrap();
+    tape.append_at(Duration::from_millis(5), &records).unwrap();
 }
 
 /// Draws a square of one colour.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::utf8::Decoder;
-use super::{ExportError, choose, terminals};
+use super::{ExportError, choose, survey};
 use crate::{Ended, Entry, TapeHeader, TapeReader};
 
 /// Writes asciicast v2: output, revealed input, sizes and the session's events as markers.
@@ -17,7 +17,7 @@ pub fn asciicast(
     channel: Option<u32>,
     out: &mut dyn Write,
 ) -> Result<(), ExportError> {
-    let terminal = choose(terminals(path)?, channel)?;
+    let terminal = choose(survey(path)?, channel)?;
     let mut reader = TapeReader::open(path)?;
     let header = json!({
         "version": 2,

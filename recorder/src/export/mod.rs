@@ -26,6 +26,11 @@ pub enum ExportError {
     /// The place written to.
     #[error("cannot write the export: {0}")]
     Write(#[from] std::io::Error),
+    /// No terminal, but a desktop.
+    #[error(
+        "the tape holds a desktop (RDP) and no terminal: export pictures of it (png-at), or what happened as text"
+    )]
+    Desktop,
     /// Nothing to play.
     #[error("the tape holds no terminal channel{}: export it as text", .channel.map(|n| format!(" {n}")).unwrap_or_default())]
     NoTerminal {
@@ -59,23 +64,38 @@ pub struct Terminal {
 
 /// All terminal channels of a tape, in the order of their opening. Reads the whole tape.
 pub fn terminals(path: &Path) -> Result<Vec<Terminal>, TapeError> {
-    Ok(survey(path)?.0)
+    Ok(survey(path)?.terminals)
 }
 
-/// The terminals, and the time of the tape's end.
-fn survey(path: &Path) -> Result<(Vec<Terminal>, Duration), TapeError> {
+/// What is on a tape.
+struct Survey {
+    terminals: Vec<Terminal>,
+    /// The time of the tape's end.
+    end: Duration,
+    /// Is it of a desktop? Then it was not looked at any further.
+    is_desktop: bool,
+}
+
+fn survey(path: &Path) -> Result<Survey, TapeError> {
     let mut reader = TapeReader::open(path)?;
-    let mut found = Vec::new();
-    let mut end = Duration::ZERO;
+    let mut found = Survey {
+        terminals: Vec::new(),
+        end: Duration::ZERO,
+        is_desktop: false,
+    };
     while let Some(timed) = reader.next()? {
-        end = timed.at;
+        found.end = timed.at;
+        if let Entry::DesktopBegun(_) = timed.entry {
+            found.is_desktop = true;
+            return Ok(found);
+        }
         if let Entry::ChannelOpened {
             channel,
             what,
             pty: Some((term, cols, rows)),
         } = timed.entry
         {
-            found.push(Terminal {
+            found.terminals.push(Terminal {
                 channel,
                 what,
                 term,
@@ -88,15 +108,21 @@ fn survey(path: &Path) -> Result<(Vec<Terminal>, Duration), TapeError> {
     let closed = reader
         .closing()
         .map(|c| Duration::from_micros(c.duration_us));
-    Ok((found, end.max(closed.unwrap_or_default())))
+    found.end = found.end.max(closed.unwrap_or_default());
+    Ok(found)
 }
 
 /// The channel asked for, or the first.
-fn choose(found: Vec<Terminal>, channel: Option<u32>) -> Result<Terminal, ExportError> {
+fn choose(found: Survey, channel: Option<u32>) -> Result<Terminal, ExportError> {
+    let is_desktop = found.is_desktop;
     found
+        .terminals
         .into_iter()
         .find(|terminal| channel.is_none_or(|channel| terminal.channel == channel))
-        .ok_or(ExportError::NoTerminal { channel })
+        .ok_or(match is_desktop {
+            true => ExportError::Desktop,
+            false => ExportError::NoTerminal { channel },
+        })
 }
 
 #[cfg(test)]

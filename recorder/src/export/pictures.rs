@@ -31,20 +31,8 @@ pub fn canvas_at(tape: &Path, at: Duration) -> Result<Canvas, TrackError> {
 fn from_track(tape: &Path, at: Duration) -> Result<Option<Canvas>, TrackError> {
     let header = Frames::open(tape)?.header().clone();
     let mut reader = PictureReader::open(&track::path_of(tape), &header)?;
-    if reader.seek(at)?.is_none() {
-        return Ok(None);
-    }
-    let mut canvas = Canvas::default();
-    while let Some(item) = reader.next()? {
-        if item.at > at {
-            return Ok(Some(canvas));
-        }
-        canvas.apply(&item.what)?;
-        if item.what == What::End {
-            return Ok(Some(canvas));
-        }
-    }
-    Ok(None)
+    let shown = reader.canvas_at(at)?;
+    Ok(shown.and_then(|(canvas, reached)| reached.then_some(canvas)))
 }
 
 fn from_tape(tape: &Path, at: Duration) -> Result<Option<Canvas>, TrackError> {
@@ -55,7 +43,9 @@ fn from_tape(tape: &Path, at: Duration) -> Result<Option<Canvas>, TrackError> {
         if timed.at > at {
             break;
         }
-        if let Entry::DesktopBegun(begun) = &timed.entry {
+        if let Entry::ChannelOpened { .. } = &timed.entry {
+            return Err(TrackError::NotADesktop);
+        } else if let Entry::DesktopBegun(begun) = &timed.entry {
             desktop = Some(Desktop::new(begun));
         } else if let Entry::Covered { shown } = timed.entry {
             covered = shown;

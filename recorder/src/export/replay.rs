@@ -75,12 +75,13 @@ impl Replay {
     /// Opens a tape at its start. `channel`: which one (`None`: the first with a terminal). Reads
     /// the whole tape once, for its end.
     pub fn open(path: &Path, channel: Option<u32>, pace: Pace) -> Result<Self, ExportError> {
-        let (terminals, duration) = survey(path)?;
+        let found = survey(path)?;
+        let duration = found.end;
         Ok(Self {
             path: path.to_owned(),
             reader: TapeReader::open(path)?,
             ahead: None,
-            terminal: choose(terminals, channel)?,
+            terminal: choose(found, channel)?,
             duration,
             position: Duration::ZERO,
             pace,

@@ -18,11 +18,6 @@ fn sample(dir: &Path) -> PathBuf {
         dir,
         &[
             (0, Record::Marker(&locked)),
-            // A desktop's records are nothing for a text.
-            (1, Record::DesktopBegun(&DesktopBegun::default())),
-            (2, Record::FromTarget { pdus: b"\x00\x02" }),
-            (3, Record::FromClient { pdus: b"\x00\x02" }),
-            (4, Record::Covered { shown: true }),
             (
                 5,
                 Record::ChannelOpened {
@@ -162,6 +157,34 @@ fn only_terminals_can_be_played() {
     assert!(matches!(
         Replay::open(&path, Some(7), Pace::default()).err(),
         Some(ExportError::NoTerminal { channel: Some(7) })
+    ));
+}
+
+#[test]
+fn a_desktop_is_no_terminal_and_its_events_are_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let locked = Event::Unlocked { by: "carol".into() };
+    let records = [
+        (0, Record::Marker(&locked)),
+        (1, Record::DesktopBegun(&DesktopBegun::default())),
+        (2, Record::FromTarget { pdus: b"\x00\x02" }),
+        (3, Record::FromClient { pdus: b"\x00\x02" }),
+        (4, Record::Covered { shown: true }),
+    ];
+    let path = tape(dir.path(), &records);
+    let cast = asciicast(&path, None, &mut Vec::new());
+    assert!(matches!(cast, Err(ExportError::Desktop)));
+    let replay = Replay::open(&path, None, Pace::default()).err();
+    assert!(matches!(replay, Some(ExportError::Desktop)));
+    let mut out = Vec::new();
+    text(&path, &mut out).unwrap();
+    let log = String::from_utf8(out).unwrap();
+    assert!(log.contains("unlocked by carol"), "{log}");
+    assert!(!log.contains('\u{2}'), "{log}");
+    let terminal = sample(dir.path());
+    assert!(matches!(
+        picture_at(&terminal, ms(1000)),
+        Err(crate::track::TrackError::NotADesktop)
     ));
 }
 

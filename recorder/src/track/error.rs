@@ -44,6 +44,9 @@ pub enum TrackError {
     /// A picture cannot be turned into PNG or back.
     #[error("a picture cannot be turned into PNG or back: {0}")]
     Png(String),
+    /// The tape is not of a desktop.
+    #[error("the tape holds a terminal (SSH) and no desktop: export it as asciicast or text")]
+    NotADesktop,
     /// The tape shows nothing at that time.
     #[error("the tape shows no picture at that time: choose a later one")]
     NoPicture,

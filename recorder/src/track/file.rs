@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,6 +40,13 @@ pub(super) struct Scan {
     pub keyframes: Vec<(Duration, u64)>,
     /// The tape's length, if the last item so far is the end.
     pub end: Option<Duration>,
+}
+
+impl Scan {
+    /// Where it goes on.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
 }
 
 /// What is at the cursor.
@@ -144,19 +151,57 @@ impl Items {
 
     /// Goes on with a scan, over whole items up to the first one behind `until`. Reads heads only.
     pub fn scan(&self, scan: &mut Scan, until: Duration) -> Result<(), TrackError> {
-        let size = self.size()?;
-        while let Some(Ok(head)) = self.head_at(scan.offset)? {
-            let next = scan.offset + ITEM_HEAD as u64 + head.len as u64;
-            if head.at > until || next > size {
-                break;
+        let (keyframes, end) = (&mut scan.keyframes, &mut scan.end);
+        scan.offset = self.heads(scan.offset, |head, offset| {
+            if head.at > until {
+                return false;
             }
             if head.kind == KEYFRAME {
-                scan.keyframes.push((head.at, scan.offset));
+                keyframes.push((head.at, offset));
             }
-            scan.end = (head.kind == END).then_some(head.at);
-            scan.offset = next;
-        }
+            *end = (head.kind == END).then_some(head.at);
+            true
+        })?;
         Ok(())
+    }
+
+    /// Shows `each` the heads of whole items and where they begin, from `offset` on, until it has enough. Answers where
+    /// it stopped.
+    pub fn heads(
+        &self,
+        mut offset: u64,
+        mut each: impl FnMut(ItemHead, u64) -> bool,
+    ) -> Result<u64, TrackError> {
+        let size = self.size()?;
+        while let Some(Ok(head)) = self.head_at(offset)? {
+            let next = offset + ITEM_HEAD as u64 + head.len as u64;
+            if next > size || !each(head, offset) {
+                break;
+            }
+            offset = next;
+        }
+        Ok(offset)
+    }
+
+    /// The tape's length, if the file ends with the end of its tape. Looks at its last bytes only.
+    pub fn closed(&self) -> Result<Option<Duration>, TrackError> {
+        let Some(last) = self.size()?.checked_sub(ITEM_HEAD as u64) else {
+            return Ok(None);
+        };
+        let head = self.head_at(last)?.and_then(Result::ok);
+        let is_end = |head: &ItemHead| head.kind == END && head.len == 0;
+        Ok(head.filter(is_end).map(|head| head.at))
+    }
+
+    /// The bytes of an item that `head` is of and that begins at `offset`; not checked. `None`: it has fewer.
+    pub fn payload<const N: usize>(
+        &self,
+        head: &ItemHead,
+        offset: u64,
+    ) -> Result<Option<[u8; N]>, TrackError> {
+        let mut bytes = [0; N];
+        let whole = head.len >= N && self.read(&mut bytes, offset + ITEM_HEAD as u64)?;
+        Ok(whole.then_some(bytes))
     }
 
     /// An error for what is at the cursor.
@@ -165,6 +210,12 @@ impl Items {
             path: self.path.clone(),
             offset: self.offset,
         }
+    }
+
+    /// The file's inode number.
+    pub fn file_number(&self) -> Result<u64, TrackError> {
+        let meta = self.file.metadata();
+        Ok(meta.map_err(TrackError::io("read", &self.path))?.ino())
     }
 
     fn size(&self) -> Result<u64, TrackError> {

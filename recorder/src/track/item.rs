@@ -10,9 +10,9 @@ pub(super) const ITEM_HEAD: usize = 24;
 /// The most bytes of a payload: a picture of the largest desktop that cannot be compressed.
 pub(super) const MAX_PAYLOAD: usize = 64 << 20;
 
-const RESIZE: u8 = 1;
+pub(super) const RESIZE: u8 = 1;
 pub(super) const KEYFRAME: u8 = 2;
-const TILE: u8 = 3;
+pub(super) const TILE: u8 = 3;
 const SHAPE: u8 = 5;
 const ARROW: u8 = 6;
 const HIDDEN: u8 = 7;

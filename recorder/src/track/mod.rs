@@ -38,10 +38,12 @@ mod brush;
 mod canvas;
 mod error;
 mod file;
+mod index;
 mod item;
 mod painter;
 mod png;
 mod reader;
+mod standing;
 mod tail;
 mod writer;
 
@@ -50,10 +52,12 @@ use std::path::{Path, PathBuf};
 pub use brush::Brush;
 pub use canvas::Canvas;
 pub use error::TrackError;
+pub use index::{Activity, Index};
 pub use item::{Item, What};
 pub use painter::{Painter, Progress, State, rebuild};
 pub use png::{encode as png, size as png_size};
 pub use reader::PictureReader;
+pub use standing::{Standing, standing};
 pub use tail::PictureTail;
 pub use writer::PictureWriter;
 

@@ -100,11 +100,23 @@ impl Painter {
 /// Makes the track of a tape anew, at `out`; whoever looks there sees the old one until the new one is whole. Of a
 /// tape without an end, the track has none either. Answers how many bytes it has.
 pub fn rebuild(tape: &Path, out: &Path) -> Result<u64, TrackError> {
-    let mut reader = TapeReader::open(tape)?;
     let mut name = out.as_os_str().to_owned();
     name.push(".new");
     let partial = Path::new(&name);
-    let mut brush = Brush::new(PictureWriter::create(partial, reader.header().nonce)?);
+    let made = make(tape, partial).and_then(|bytes| {
+        fs::rename(partial, out).map_err(TrackError::io("create", out))?;
+        Ok(bytes)
+    });
+    if made.is_err() {
+        // On a full disk it would be in the way of the tapes. It need not be there.
+        let _ = fs::remove_file(partial);
+    }
+    made
+}
+
+fn make(tape: &Path, out: &Path) -> Result<u64, TrackError> {
+    let mut reader = TapeReader::open(tape)?;
+    let mut brush = Brush::new(PictureWriter::create(out, reader.header().nonce)?);
     while let Some(timed) = reader.next()? {
         brush.take(&timed)?;
     }
@@ -114,6 +126,5 @@ pub fn rebuild(tape: &Path, out: &Path) -> Result<u64, TrackError> {
         }
         (Ended::Finished | Ended::Open | Ended::Torn { .. }, _) => brush.write()?,
     }
-    fs::rename(partial, out).map_err(TrackError::io("create", out))?;
     Ok(brush.bytes())
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::file::{Items, Next, Scan};
-use super::{Item, TrackError};
+use super::{Canvas, Index, Item, TrackError, What};
 use crate::TapeHeader;
 
 /// Reads a track; it stops at the first item that is short or does not hold together.
@@ -50,5 +50,39 @@ impl PictureReader {
     pub fn end(&mut self) -> Result<Option<Duration>, TrackError> {
         self.items.scan(&mut self.scan, Duration::MAX)?;
         Ok(self.scan.end)
+    }
+
+    /// The same, but believes the last bytes alone: it says nothing of what is before them.
+    pub fn closed(&self) -> Result<Option<Duration>, TrackError> {
+        self.items.closed()
+    }
+
+    /// Which file it is: one that is put in its place has another number.
+    pub fn file_number(&self) -> Result<u64, TrackError> {
+        self.items.file_number()
+    }
+
+    /// What it shows at a time, or as the last thing, if it does not reach so far: the second says which of the two.
+    /// `None`: nothing yet.
+    pub fn canvas_at(&mut self, at: Duration) -> Result<Option<(Canvas, bool)>, TrackError> {
+        if self.seek(at)?.is_none() {
+            return Ok(None);
+        }
+        let mut canvas = Canvas::default();
+        while let Some(item) = self.next()? {
+            if item.at > at {
+                return Ok(Some((canvas, true)));
+            }
+            canvas.apply(&item.what)?;
+            if item.what == What::End {
+                return Ok(Some((canvas, true)));
+            }
+        }
+        Ok(Some((canvas, false)))
+    }
+
+    /// What a player needs to know before it shows any of it. Reads heads only, but all of them.
+    pub fn index(&self) -> Result<Index, TrackError> {
+        Index::of(&self.items)
     }
 }

@@ -322,3 +322,64 @@ fn of_a_tape_without_an_end_the_track_has_none() {
     );
     drop(tape);
 }
+
+#[test]
+fn an_index_tells_what_a_player_needs() {
+    let dir = memory_dir();
+    let (tape, header) = painted(dir.path(), &squares());
+    let index = track(&tape, &header).index().unwrap();
+    assert!(index.finished);
+    assert_eq!(index.length, ms(179_000));
+    assert_eq!((index.width, index.height), (WIDTH, HEIGHT));
+    assert_eq!(index.activity.interval, ms(1000));
+    assert_eq!(index.activity.changes.len(), 180);
+    assert!(index.activity.changes.iter().all(|changes| *changes <= 2));
+    let mut reader = track(&tape, &header);
+    for keyframe in &index.keyframes {
+        assert_eq!(reader.seek(*keyframe).unwrap(), Some(*keyframe));
+    }
+    assert_eq!(index.keyframes.len(), 6);
+}
+
+#[test]
+fn a_track_says_how_far_it_is() {
+    let dir = memory_dir();
+    let header = header();
+    let mut tape = begin(dir.path(), &header);
+    let path = tape.path().to_owned();
+    assert_eq!(standing(&path).unwrap(), Standing::NotBegun);
+    let mut painter = Painter::follow(&path).unwrap();
+    append(&mut tape, 10, &Target(square(0, 0, 20, [1, 2, 3])));
+    painter.step(1 << 20).unwrap();
+    assert_eq!(standing(&path).unwrap(), Standing::Growing);
+    tape.finish(None).unwrap();
+    assert_eq!(standing(&path).unwrap(), Standing::Unfinished);
+    painter.step(1 << 20).unwrap();
+    assert_eq!(painter.step(1 << 20).unwrap().state, State::Finished);
+    assert_eq!(standing(&path).unwrap(), Standing::Whole);
+    let shown = |at| track(&path, &header).canvas_at(ms(at)).unwrap();
+    assert!(shown(0).is_none());
+    let (canvas, reached) = shown(500).unwrap();
+    assert!(reached && canvas.image().unwrap().data[..3] == [1, 2, 3]);
+    // Damaged in the middle, it does not pretend to reach further.
+    let track_path = path_of(&path);
+    let mut bytes = fs::read(&track_path).unwrap();
+    let middle = bytes.len() - 40;
+    bytes[middle] ^= 1;
+    fs::write(&track_path, &bytes).unwrap();
+    assert_eq!(standing(&path).unwrap(), Standing::Whole);
+    assert!(!shown(500).is_some_and(|(_, reached)| reached));
+    fs::remove_file(&track_path).unwrap();
+    assert_eq!(standing(&path).unwrap(), Standing::Unfinished);
+}
+
+#[test]
+fn what_cannot_be_rebuilt_leaves_nothing_behind() {
+    let dir = memory_dir();
+    let (tape, _) = painted(dir.path(), &squares());
+    let folder = dir.path().join("no-file");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("x"), "").unwrap();
+    assert!(rebuild(&tape, &folder).is_err());
+    assert!(!dir.path().join("no-file.new").exists());
+}
