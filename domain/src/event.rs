@@ -261,6 +261,15 @@ events! {
     /// The other side of a desktop was told which files were copied. Their content is in `file.transferred`, once it was pasted.
     ClipboardFiles { /** Which channel. */ channel: u32, /** in (to the target) or out. */ direction: String, /** The first of them. */ files: Vec<String>, /** How many there are. */ count: u32 }
         = "clipboard.files", Info, "channel {channel}: {count} files copied, to be pasted {direction}: {files:?}";
+    /// A client offered a device, and its target heard of it.
+    DeviceOffered { /** Which channel. */ channel: u32, /** drive, printer or smart card. */ device: String, /** How it is called. */ name: String }
+        = "device.offered", Info, "channel {channel}: {device} {name} offered";
+    /// A client took a device away.
+    DeviceRemoved { /** Which channel. */ channel: u32, /** drive, printer or smart card. */ device: String, /** How it was called. */ name: String }
+        = "device.removed", Info, "channel {channel}: {device} {name} taken away";
+    /// A target sent something to a printer of the client.
+    Printed { /** Which channel. */ channel: u32, /** Which printer. */ printer: String, /** How many bytes passed. */ bytes: u64, /** SHA-256 of them. */ sha256: String, /** All of it? */ whole: bool }
+        = "printer.printed", Info, "channel {channel}: {bytes} bytes printed on {printer}, SHA-256 {sha256} (whole: {whole})";
     /// A peer sent something in a channel of a desktop that cannot be read; it was dropped.
     PduDropped { /** Which channel. */ channel: u32, /** What it was. */ why: String }
         = "channel.dropped", Warn, "channel {channel}: dropped {why}";

@@ -61,6 +61,8 @@ rights! {
     Drives = "drives",
     /// Printer redirection.
     Printers = "printers",
+    /// Smart card redirection: the target can use the client's cards.
+    SmartCards = "smart-cards",
     /// Sound.
     Audio = "audio",
     /// Typing at a target's own log-in screen, where another account could be chosen. Without it nothing is typed at an

@@ -232,6 +232,7 @@ pub enum Right {
     ClipboardFiles,
     Drives,
     Printers,
+    SmartCards,
     Audio,
     TargetLogin,
 }

@@ -1,6 +1,7 @@
 //! What is found out about what passes in channels.
 
 use super::Malformed;
+use super::devices::DeviceKind;
 use super::mcs::Sender;
 use crate::fact::Fact;
 use crate::path::Name;
@@ -41,6 +42,31 @@ pub enum ChannelFact {
         /// How many there are.
         count: u32,
     },
+    /// The client has offered a device, and the target hears of it.
+    DeviceOffered {
+        /// What it is.
+        kind: DeviceKind,
+        /// How it is called.
+        name: Name,
+    },
+    /// The client has taken it away.
+    DeviceRemoved {
+        /// What it is.
+        kind: DeviceKind,
+        /// How it is called.
+        name: Name,
+    },
+    /// Something was sent to a printer of the client.
+    Printed {
+        /// Which.
+        printer: Name,
+        /// How many bytes passed.
+        bytes: u64,
+        /// SHA-256 of them.
+        sha256: [u8; 32],
+        /// All of it?
+        whole: bool,
+    },
     /// Something may not pass. Told once for each connection.
     Refused(Lacking),
     /// A PDU could not be read, and went nowhere.
@@ -56,4 +82,6 @@ pub enum Lacking {
     Clipboard(Sender),
     /// Files on the clipboard of that side.
     ClipboardFiles(Sender),
+    /// A device of that kind.
+    Device(DeviceKind),
 }

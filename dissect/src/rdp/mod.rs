@@ -6,6 +6,7 @@
 
 pub mod capabilities;
 pub mod clipboard;
+pub mod devices;
 pub mod dynamic;
 mod fact;
 pub mod frame;
@@ -13,6 +14,8 @@ pub mod input;
 pub mod mcs;
 pub mod ntlm;
 pub mod output;
+#[cfg(test)]
+mod played;
 pub mod share;
 pub mod static_channel;
 

@@ -1,7 +1,9 @@
 //! Both sides of a static channel of RDP. However its PDUs are cut into chunks, the same goes on, and the same is found out;
 //! and what goes on is PDUs that can be put together.
 
+use sallyport_dissect::Allowed;
 use sallyport_dissect::rdp::clipboard::{Clipboard, Gives, Rules};
+use sallyport_dissect::rdp::devices::{self, Devices};
 use sallyport_dissect::rdp::mcs::Sender;
 use sallyport_dissect::rdp::static_channel::{
     Channel, Chunk, Course, Onward, Out, Protocol, Verdict, chunks,
@@ -30,8 +32,62 @@ pub fn run(data: &[u8]) {
     match kind & 3 {
         0 => any_chunks(&mut input),
         1 => drop(check(|| Channel::new(Simple), &mut input, how)),
-        _ => clipboard(&mut input, how),
+        2 => clipboard(&mut input, how),
+        _ => devices(&mut input, how),
     }
+}
+
+fn devices(input: &mut Input<'_>, how: u8) {
+    let rights = input.byte();
+    let may = |bit: u8| rights & bit != 0;
+    let rules = devices::Rules {
+        drives: may(1),
+        printers: may(2),
+        smart_cards: may(4),
+        files: Allowed { upload: may(8), download: may(16) },
+    };
+    let make = || {
+        let mut channel = Channel::new(Devices::default());
+        channel.protocol.set(rules, 0);
+        channel
+    };
+    let came = check(make, input, how);
+    let mut kinds = Vec::new();
+    for (from, pdu) in &came.passed {
+        let number = |at: usize| {
+            let bytes = pdu.get(at..at + 4)?;
+            Some(u32::from_le_bytes(bytes.try_into().ok()?))
+        };
+        match (from, number(0)) {
+            // What is announced has its right.
+            (Sender::Client, Some(0x4441_4472)) => {
+                let mut at = 8;
+                for _ in 0..number(4).unwrap_or_default() {
+                    let (Some(kind), Some(id)) = (number(at), number(at + 4)) else { break };
+                    let allowed = [(8, 1), (4, 2), (0x20, 4)];
+                    assert!(allowed.iter().any(|(known, bit)| kind == *known && may(*bit)));
+                    kinds.push((id, kind));
+                    at += 20 + number(at + 16).unwrap_or_default() as usize;
+                }
+            }
+            // What is asked is about what was announced, and goes the way it may.
+            (Sender::Server, Some(0x4952_4472)) => {
+                let id = number(4).unwrap_or_default();
+                assert!(kinds.iter().any(|(known, _)| *known == id));
+                match number(16) {
+                    Some(3) => assert!(rules.files.upload || !all_drives(&kinds, id)),
+                    Some(4 | 6) => assert!(rules.files.download || !all_drives(&kinds, id)),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Was whatever had that id a drive?
+fn all_drives(kinds: &[(u32, u32)], id: u32) -> bool {
+    kinds.iter().all(|(known, kind)| *known != id || *kind == 8)
 }
 
 fn clipboard(input: &mut Input<'_>, how: u8) {

@@ -3,11 +3,9 @@ use sha2::{Digest, Sha256};
 use super::wire::pdu;
 use super::*;
 use crate::fact::{Direction, Fact, Outcome};
-use crate::rdp::static_channel::{Channel, Chunk, Onward, chunks};
+use crate::rdp::played::{CLIENT, Played, TARGET, numbers, utf16};
 use crate::rdp::{ChannelFact, Lacking};
 
-const CLIENT: Sender = Sender::Client;
-const TARGET: Sender = Sender::Server;
 const ALL: Gives = Gives {
     content: true,
     files: true,
@@ -21,90 +19,27 @@ const NOTHING: Gives = Gives {
     files: false,
 };
 
-/// A clipboard, with what each side has got so far.
-struct Shared {
-    channel: Channel<Clipboard>,
-    to_client: Vec<Vec<u8>>,
-    to_target: Vec<Vec<u8>>,
-    facts: Vec<ChannelFact>,
+type Shared = Played<Clipboard>;
+
+fn shared(client: Gives, target: Gives) -> Shared {
+    let mut shared = Played::new(Clipboard::default());
+    allow(&mut shared, client, target);
+    for side in [TARGET, CLIENT] {
+        shared.send(side, &capabilities(0x3e));
+    }
+    shared.to_client.clear();
+    shared.to_target.clear();
+    shared
 }
 
-impl Shared {
-    fn new(client: Gives, target: Gives) -> Self {
-        let mut channel = Channel::new(Clipboard::default());
-        channel.protocol.set(Rules { client, target }, 0);
-        let mut shared = Self {
-            channel,
-            to_client: Vec::new(),
-            to_target: Vec::new(),
-            facts: Vec::new(),
-        };
-        for side in [TARGET, CLIENT] {
-            shared.send(side, &capabilities(0x3e));
-        }
-        shared.to_client.clear();
-        shared.to_target.clear();
-        shared
-    }
-
-    fn allow(&mut self, client: Gives, target: Gives) {
-        self.channel.protocol.set(Rules { client, target }, 0);
-    }
-
-    fn send(&mut self, from: Sender, pdu: &[u8]) {
-        let mut onward = Vec::new();
-        for chunk in chunks(pdu, false) {
-            let passing = self.channel.pass(from, &chunk);
-            match passing.onward {
-                Onward::AsItIs => onward.push(chunk),
-                Onward::Chunks(instead) => onward.extend(instead),
-            }
-            self.facts.extend(passing.facts);
-        }
-        self.got(from, &onward);
-        for side in [CLIENT, TARGET] {
-            let ours = self.channel.take_ours(side);
-            self.got(side, &ours);
-        }
-    }
-
-    fn got(&mut self, from: Sender, chunks: &[Vec<u8>]) {
-        let to = match from {
-            CLIENT => &mut self.to_target,
-            TARGET => &mut self.to_client,
-        };
-        for bytes in chunks {
-            let chunk = Chunk::read(bytes).unwrap();
-            if chunk.first {
-                to.push(Vec::new());
-            }
-            to.last_mut().unwrap().extend_from_slice(chunk.data);
-        }
-    }
-
-    #[track_caller]
-    fn client_gets(&mut self, expected: &[Vec<u8>]) {
-        assert_eq!(std::mem::take(&mut self.to_client), expected);
-    }
-
-    #[track_caller]
-    fn target_gets(&mut self, expected: &[Vec<u8>]) {
-        assert_eq!(std::mem::take(&mut self.to_target), expected);
-    }
-
-    fn facts(&mut self) -> Vec<ChannelFact> {
-        std::mem::take(&mut self.facts)
-    }
+fn allow(shared: &mut Shared, client: Gives, target: Gives) {
+    shared.channel.protocol.set(Rules { client, target }, 0);
 }
 
 fn capabilities(flags: u32) -> Vec<u8> {
     let mut data = vec![1, 0, 0, 0, 1, 0, 12, 0, 2, 0, 0, 0];
     data.extend(flags.to_le_bytes());
     pdu(kind::CAPABILITIES, 0, &data)
-}
-
-fn utf16(text: &str) -> Vec<u8> {
-    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 
 fn list(formats: &[(u32, &str)]) -> Vec<u8> {
@@ -131,10 +66,6 @@ fn data(content: &[u8]) -> Vec<u8> {
 
 fn no_data() -> Vec<u8> {
     pdu(kind::DATA_RESPONSE, wire::FAIL, &[])
-}
-
-fn numbers(numbers: &[u32]) -> Vec<u8> {
-    numbers.iter().flat_map(|n| n.to_le_bytes()).collect()
 }
 
 fn ask_range(stream: u32, index: u32, offset: u32, bytes: u32) -> Vec<u8> {
@@ -184,7 +115,7 @@ fn pasted(from: Sender, format: &str, content: &[u8]) -> ChannelFact {
 #[test]
 fn text_goes_where_it_may_and_is_told_of() {
     for (from, to) in [(CLIENT, TARGET), (TARGET, CLIENT)] {
-        let mut shared = Shared::new(TEXT, TEXT);
+        let mut shared = shared(TEXT, TEXT);
         let text = utf16("any text").repeat(500);
         let listed = list(&[(13, ""), (0xc001, "HTML\u{7} Format")]);
         shared.send(from, &listed);
@@ -213,7 +144,7 @@ fn text_goes_where_it_may_and_is_told_of() {
 
 #[test]
 fn a_client_that_may_not_give_shows_nothing_and_is_answered() {
-    let mut shared = Shared::new(NOTHING, TEXT);
+    let mut shared = shared(NOTHING, TEXT);
     // The first list is awaited; what it lists is not.
     shared.send(CLIENT, &list(&[(13, "")]));
     shared.target_gets(&[list(&[])]);
@@ -236,7 +167,7 @@ fn a_client_that_may_not_give_shows_nothing_and_is_answered() {
 
 #[test]
 fn a_target_that_may_not_give_shows_nothing_and_is_answered() {
-    let mut shared = Shared::new(TEXT, NOTHING);
+    let mut shared = shared(TEXT, NOTHING);
     shared.send(TARGET, &list(&[(13, "")]));
     shared.client_gets(&[]);
     shared.target_gets(&[list_answer()]);
@@ -253,13 +184,13 @@ fn a_target_that_may_not_give_shows_nothing_and_is_answered() {
 
 #[test]
 fn a_right_that_is_gone_ends_what_was_begun_under_it() {
-    let mut shared = Shared::new(ALL, ALL);
+    let mut shared = shared(ALL, ALL);
     shared.send(CLIENT, &list(&[(13, "")]));
     shared.send(TARGET, &ask(13));
     shared.send(TARGET, &ask_range(5, 0, 0, 9));
     shared.to_target.clear();
     shared.facts();
-    shared.allow(NOTHING, ALL);
+    allow(&mut shared, NOTHING, ALL);
     shared.send(TARGET, &ask(1));
     shared.target_gets(&[]);
     shared.send(CLIENT, &data(b"late"));
@@ -274,7 +205,7 @@ fn a_right_that_is_gone_ends_what_was_begun_under_it() {
 
 #[test]
 fn files_are_told_by_name_with_digest_and_whole_or_not() {
-    let mut shared = Shared::new(ALL, ALL);
+    let mut shared = shared(ALL, ALL);
     shared.send(TARGET, &list(&[(0xc0bc, "FileGroupDescriptorW")]));
     shared.send(CLIENT, &ask(0xc0bc));
     let listed = descriptors(&[("folder\\a.txt", 5), ("b.bin", 4000), ("empty", 0)]);
@@ -324,7 +255,7 @@ fn files_are_told_by_name_with_digest_and_whole_or_not() {
 
 #[test]
 fn a_lock_keeps_the_names_of_what_was_copied_before() {
-    let mut shared = Shared::new(ALL, ALL);
+    let mut shared = shared(ALL, ALL);
     shared.send(CLIENT, &list(&[(0xc0bc, "FileGroupDescriptorW")]));
     shared.send(TARGET, &pdu(kind::LOCK, 0, &numbers(&[3])));
     shared.send(TARGET, &ask(0xc0bc));
@@ -351,7 +282,7 @@ fn a_lock_keeps_the_names_of_what_was_copied_before() {
 
 #[test]
 fn without_the_right_to_files_they_are_left_out() {
-    let mut shared = Shared::new(TEXT, ALL);
+    let mut shared = shared(TEXT, ALL);
     let formats = [
         (0xc0bc, "FileGroupDescriptorW"),
         (13, ""),
@@ -378,7 +309,7 @@ fn capabilities_say_no_more_than_what_can_be_followed() {
         ((TEXT, TEXT), 0xffff_ffff, 0x3a),
         ((TEXT, TEXT), 0x02, 0x02),
     ] {
-        let mut shared = Shared::new(rules.0, rules.1);
+        let mut shared = shared(rules.0, rules.1);
         shared.send(CLIENT, &capabilities(said));
         shared.target_gets(&[capabilities(expected)]);
     }
@@ -390,7 +321,7 @@ fn short_names_are_read_where_one_side_knows_no_others() {
         (0, utf16("FileGroupDescriptorW")[..32].to_vec()),
         (wire::ASCII_NAMES, b"FileGroupDescriptorW".to_vec()),
     ] {
-        let mut shared = Shared::new(TEXT, TEXT);
+        let mut shared = shared(TEXT, TEXT);
         shared.send(TARGET, &capabilities(0));
         shared.to_client.clear();
         let mut entry = 0xc0bc_u32.to_le_bytes().to_vec();
@@ -416,13 +347,13 @@ fn what_makes_no_sense_goes_nowhere() {
         [list_answer(), vec![0; 9]].concat(),
         list_answer()[..7].to_vec(),
     ] {
-        let mut shared = Shared::new(ALL, ALL);
+        let mut shared = shared(ALL, ALL);
         shared.send(CLIENT, &bad);
         shared.target_gets(&[]);
         let facts = shared.facts();
         assert!(matches!(facts[..], [ChannelFact::Dropped(_)]), "{bad:?}");
     }
-    let mut shared = Shared::new(ALL, ALL);
+    let mut shared = shared(ALL, ALL);
     shared.send(CLIENT, &list_answer());
     shared.target_gets(&[]);
 }

@@ -45,6 +45,28 @@ pub fn of(fact: ChannelFact, number: usize, now: u64) -> Event {
             files: names.iter().map(Name::to_string).collect(),
             count,
         },
+        ChannelFact::DeviceOffered { kind, name } => Event::DeviceOffered {
+            channel,
+            device: kind.as_str().to_owned(),
+            name: name.to_string(),
+        },
+        ChannelFact::DeviceRemoved { kind, name } => Event::DeviceRemoved {
+            channel,
+            device: kind.as_str().to_owned(),
+            name: name.to_string(),
+        },
+        ChannelFact::Printed {
+            printer,
+            bytes,
+            sha256,
+            whole,
+        } => Event::Printed {
+            channel,
+            printer: printer.to_string(),
+            bytes,
+            sha256: hexadecimal(&sha256),
+            whole,
+        },
         ChannelFact::Refused(lacking) => Event::RightRefused {
             what: refused(lacking),
             why: NO_RIGHT.to_owned(),
@@ -73,5 +95,6 @@ fn refused(lacking: Lacking) -> String {
     match lacking {
         Lacking::Clipboard(from) => format!("clipboard {}", direction(from)),
         Lacking::ClipboardFiles(from) => format!("files on the clipboard {}", direction(from)),
+        Lacking::Device(kind) => format!("{} of the client", kind.as_str()),
     }
 }

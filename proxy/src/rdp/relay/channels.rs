@@ -12,13 +12,13 @@ pub const DEVICES: &str = "rdpdr";
 /// Sound to the client (MS-RDPEA).
 const SOUND: &str = "rdpsnd";
 
-/// May the target have that static channel at all? What passes in it is looked at again (clipboard), or not told apart yet
-/// (devices), so that all rights are needed that it could serve.
+/// May the target have that static channel at all? What passes in it is looked at again, so that one of the rights that it
+/// serves is enough.
 fn may_have(name: &str, permit: &Permit) -> bool {
     let has = |right| permit.right(right).is_ok();
     match name.to_ascii_lowercase().as_str() {
         CLIPBOARD => has(Right::ClipboardIn) || has(Right::ClipboardOut),
-        DEVICES => has(Right::Drives) && has(Right::Printers),
+        DEVICES => has(Right::Drives) || has(Right::Printers) || has(Right::SmartCards),
         SOUND => has(Right::Audio),
         DYNAMIC => true,
         _ => false,

@@ -6,10 +6,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use sallyport_dissect::Allowed;
 use sallyport_dissect::rdp::ChannelFact;
 use sallyport_dissect::rdp::clipboard::{self, Clipboard, Gives};
+use sallyport_dissect::rdp::devices::{self, Devices};
 use sallyport_dissect::rdp::mcs::Sender;
-use sallyport_dissect::rdp::static_channel::{Channel, Onward, Passing};
+use sallyport_dissect::rdp::static_channel::{Channel, Onward, Passing, Protocol};
 use sallyport_domain::permit::Permit;
 use sallyport_domain::right::Right;
 use tokio::sync::Notify;
@@ -19,6 +21,7 @@ use super::channels;
 /// The reader of one channel.
 enum Tap {
     Clipboard(Box<Channel<Clipboard>>),
+    Devices(Box<Channel<Devices>>),
     /// What passes is not looked at.
     Unread,
 }
@@ -45,6 +48,7 @@ impl Taps {
     pub fn new(names: &[String]) -> Self {
         let tap = |name: &String| match name.to_ascii_lowercase().as_str() {
             channels::CLIPBOARD => Tap::Clipboard(Box::new(Channel::new(Clipboard::default()))),
+            channels::DEVICES => Tap::Devices(Box::new(Channel::new(Devices::default()))),
             _ => Tap::Unread,
         };
         Self {
@@ -71,8 +75,11 @@ impl Taps {
         let (passing, ours) = match taps.get_mut(number) {
             Some(Tap::Clipboard(channel)) => {
                 channel.protocol.set(clipboard_rules(permit), now);
-                let passing = channel.pass(from, chunk);
-                (passing, ours(channel))
+                pass(channel, from, chunk)
+            }
+            Some(Tap::Devices(channel)) => {
+                channel.protocol.set(device_rules(permit), now);
+                pass(channel, from, chunk)
             }
             Some(Tap::Unread) | None => {
                 let passing = Passing {
@@ -103,6 +110,7 @@ impl Taps {
         let mut taps = self.taps();
         let taken = taps.iter_mut().map(|tap| match tap {
             Tap::Clipboard(channel) => channel.take_ours(as_of),
+            Tap::Devices(channel) => channel.take_ours(as_of),
             Tap::Unread => Vec::new(),
         });
         let numbered = taken.enumerate();
@@ -117,6 +125,7 @@ impl Taps {
         let mut taps = self.taps();
         let facts = taps.iter_mut().map(|tap| match tap {
             Tap::Clipboard(channel) => channel.finish(),
+            Tap::Devices(channel) => channel.finish(),
             Tap::Unread => Vec::new(),
         });
         let numbered = facts.enumerate();
@@ -126,8 +135,11 @@ impl Taps {
     }
 }
 
-fn ours<P: sallyport_dissect::rdp::static_channel::Protocol>(channel: &Channel<P>) -> [bool; 2] {
-    [Sender::Client, Sender::Server].map(|side| channel.has_ours(side))
+/// What becomes of a chunk; and is there something of ours now, for the target, for the client?
+fn pass<P: Protocol>(channel: &mut Channel<P>, from: Sender, chunk: &[u8]) -> (Passing, [bool; 2]) {
+    let passing = channel.pass(from, chunk);
+    let ours = [Sender::Client, Sender::Server].map(|side| channel.has_ours(side));
+    (passing, ours)
 }
 
 fn clipboard_rules(permit: &Permit) -> clipboard::Rules {
@@ -139,5 +151,18 @@ fn clipboard_rules(permit: &Permit) -> clipboard::Rules {
     clipboard::Rules {
         client: gives(Right::ClipboardIn, Right::Upload),
         target: gives(Right::ClipboardOut, Right::Download),
+    }
+}
+
+fn device_rules(permit: &Permit) -> devices::Rules {
+    let has = |right| permit.right(right).is_ok();
+    devices::Rules {
+        drives: has(Right::Drives),
+        printers: has(Right::Printers),
+        smart_cards: has(Right::SmartCards),
+        files: Allowed {
+            upload: has(Right::Upload),
+            download: has(Right::Download),
+        },
     }
 }
