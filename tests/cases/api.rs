@@ -34,11 +34,18 @@ fn who(method: &str, path: &str) -> Option<Who> {
     let parts: Vec<&str> = path.trim_start_matches("/api/v1/").split('/').collect();
     Some(match (method, parts.as_slice()) {
         ("get", ["openapi.json"] | ["", "healthz" | "readyz" | "metrics"])
-        | ("post", ["login"]) => Who::Everybody,
-        ("post", ["logout" | "password"]) | ("get", ["me" | "ssh-ca"]) => Who::LoggedIn,
+        | ("post", ["login"])
+        | ("get", ["rdp"]) => Who::Everybody,
+        ("post", ["logout" | "password"])
+        | ("get", ["me" | "ssh-ca" | "connection-passwords"])
+        | ("delete", ["connection-passwords", _])
+        | ("post" | "delete", ["users", "me", "nt-hash"]) => Who::LoggedIn,
+        ("post", ["connection-passwords"] | ["sessions", _, "rdp-file"]) => Who::Users,
         ("post", ["apply"]) => Who::Admins,
-        ("get", ["hosts", _, "host-keys"]) => Who::Readers,
-        ("delete", ["hosts", _, "host-keys"] | ["users", _, "barred-hosts", _]) => Who::Admins,
+        ("get", ["hosts", _, "host-keys" | "rdp-keys"]) => Who::Readers,
+        ("delete", ["hosts", _, "host-keys" | "rdp-keys"] | ["users", _, "barred-hosts", _]) => {
+            Who::Admins
+        }
         ("post", ["users", _, "lock" | "unlock"]) => Who::Admins,
         ("get", [noun] | [noun, _]) if NOUNS.contains(noun) => Who::Readers,
         ("put" | "delete", [noun, _]) if NOUNS.contains(noun) => Who::Admins,

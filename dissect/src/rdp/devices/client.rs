@@ -20,6 +20,9 @@ pub struct Reading {
     len: usize,
 }
 
+/// What is changed by setting basic information (FileBasicInformation).
+const TOUCHED: &str = "times, attributes";
+
 impl Devices {
     /// The client announces devices: the target hears of those that it may use.
     pub fn announced(&mut self, pdu: &[u8], out: &mut Out) -> Result<Verdict, Malformed> {
@@ -200,8 +203,7 @@ impl Devices {
             }
             Asked::Touch(file) => {
                 if let Some(file) = self.opened.get(file) {
-                    let what = "times, attributes".to_owned();
-                    changed(file.path.clone(), what, outcome, out);
+                    changed(file.path.clone(), TOUCHED.to_owned(), outcome, out);
                 }
             }
             Asked::List(file, initial) if initial => {
