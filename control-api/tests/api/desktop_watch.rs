@@ -135,6 +135,8 @@ fn a_viewer_sees_the_picture_then_what_changes_then_the_end() {
             (&json!(80), &json!(60))
         );
         assert_eq!(picture(&mut socket).await.1, [0, 0, 80, 60]);
+        let uncovered = told(&mut socket, "cover").await;
+        assert_eq!(uncovered["shown"], false, "said, though it was skipped");
         tape.finish(None).unwrap();
         write(&mut track, 7, vec![tile(1, 1, 6), What::End]);
         assert_eq!(picture(&mut socket).await, (2, [1, 1, 8, 8], png(8, 8, 6)));

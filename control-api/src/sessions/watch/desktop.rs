@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use sallyport_recorder::track::{self, Item, PictureTail, TrackError, What};
 use sallyport_recorder::{Entry, TapeHeader, TapeTail, Timed};
 use serde_json::json;
@@ -30,6 +31,8 @@ pub struct Desktop {
     files: Option<Files>,
     header: TapeHeader,
     size: Option<(u16, u16)>,
+    /// Was the viewer told that the user sees a cover?
+    is_covered: bool,
     /// Was the viewer told that he sees what there is?
     is_live: bool,
     /// Since when the tape has its end.
@@ -68,6 +71,7 @@ impl Desktop {
                     track: None,
                 }),
                 size: None,
+                is_covered: false,
                 is_live: false,
                 ended: None,
             })
@@ -133,7 +137,12 @@ impl Desktop {
                     feed.text(&desktop).await?;
                 }
                 feed.bytes(picture(KEYFRAME, [0, 0, width, height], &png))
-                    .await
+                    .await?;
+                // That it went may have been skipped. If it did not, that comes next.
+                match self.is_covered {
+                    true => self.cover(feed, at, false).await,
+                    false => Ok(()),
+                }
             }
             What::Tile { rect, png } => {
                 let place = [rect.x, rect.y, rect.width, rect.height];
@@ -156,10 +165,7 @@ impl Desktop {
                 feed.text(&json!({ "type": "pointer", "at": at, "x": x, "y": y }))
                     .await
             }
-            What::Covered { shown } => {
-                feed.text(&json!({ "type": "cover", "at": at, "shown": shown }))
-                    .await
-            }
+            What::Covered { shown } => self.cover(feed, at, shown).await,
             What::Gap { faults } => {
                 feed.text(&json!({ "type": "gap", "at": at, "faults": faults }))
                     .await
@@ -167,6 +173,12 @@ impl Desktop {
             // The size comes with the keyframe that follows.
             What::Resize { .. } | What::End => Ok(()),
         }
+    }
+
+    async fn cover(&mut self, feed: &mut Feed, at: DateTime<Utc>, shown: bool) -> Result<(), Over> {
+        self.is_covered = shown;
+        feed.text(&json!({ "type": "cover", "at": at, "shown": shown }))
+            .await
     }
 }
 

@@ -140,6 +140,8 @@ where
         if !taped.is_empty() {
             let record = Record::FromClient { pdus: &taped };
             connection.tape.write(&[record], out.len())?;
+            // Where the mouse is, is part of the picture.
+            connection.grown.notify_one();
         }
         self.write(&out).await
     }

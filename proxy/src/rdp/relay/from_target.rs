@@ -210,10 +210,11 @@ where
     }
 
     fn covered(&self, shown: bool) -> Result<(), Stop> {
-        Ok(self
-            .connection
-            .tape
-            .write(&[Record::Covered { shown }], 0)?)
+        let connection = &self.connection;
+        connection.tape.write(&[Record::Covered { shown }], 0)?;
+        // Who watches sees it, though the target may draw nothing for a long time.
+        connection.grown.notify_one();
+        Ok(())
     }
 
     /// The target has had its time to let the account in. Who is not in is told so, and after a while shown out.
