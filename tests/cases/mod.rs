@@ -29,6 +29,7 @@ mod rdp_lock;
 mod rdp_peers;
 mod rdp_room;
 mod rdp_targets;
+mod rdp_watching;
 mod rdp_ways_in;
 mod recordings;
 mod storage;
