@@ -44,7 +44,10 @@ fn devices(input: &mut Input<'_>, how: u8) {
         drives: may(1),
         printers: may(2),
         smart_cards: may(4),
-        files: Allowed { upload: may(8), download: may(16) },
+        files: Allowed {
+            upload: may(8),
+            download: may(16),
+        },
     };
     let make = || {
         let mut channel = Channel::new(Devices::default());
@@ -63,9 +66,15 @@ fn devices(input: &mut Input<'_>, how: u8) {
             (Sender::Client, Some(0x4441_4472)) => {
                 let mut at = 8;
                 for _ in 0..number(4).unwrap_or_default() {
-                    let (Some(kind), Some(id)) = (number(at), number(at + 4)) else { break };
+                    let (Some(kind), Some(id)) = (number(at), number(at + 4)) else {
+                        break;
+                    };
                     let allowed = [(8, 1), (4, 2), (0x20, 4)];
-                    assert!(allowed.iter().any(|(known, bit)| kind == *known && may(*bit)));
+                    assert!(
+                        allowed
+                            .iter()
+                            .any(|(known, bit)| kind == *known && may(*bit))
+                    );
                     kinds.push((id, kind));
                     at += 20 + number(at + 16).unwrap_or_default() as usize;
                 }
@@ -96,7 +105,10 @@ fn clipboard(input: &mut Input<'_>, how: u8) {
         content: rights & bit != 0,
         files: rights & bit << 1 != 0,
     };
-    let rules = Rules { client: gives(1), target: gives(4) };
+    let rules = Rules {
+        client: gives(1),
+        target: gives(4),
+    };
     let make = || {
         let mut channel = Channel::new(Clipboard::default());
         channel.protocol.set(rules, 0);
@@ -183,7 +195,13 @@ fn cut(pdu: &[u8], size: usize) -> Vec<Vec<u8>> {
     let parts = pdu.chunks(size).map(|data| {
         let first = at == 0;
         at += data.len();
-        let chunk = Chunk { total: pdu.len(), first, last: at == pdu.len(), shown: false, data };
+        let chunk = Chunk {
+            total: pdu.len(),
+            first,
+            last: at == pdu.len(),
+            shown: false,
+            data,
+        };
         chunk.write()
     });
     parts.collect()

@@ -26,7 +26,9 @@ fn check(data: &[u8]) {
     }
     // Most inputs would not get so far.
     share_layer(data);
-    settles(data, |body| capabilities::demand_active(body).map(|(body, _)| body));
+    settles(data, |body| {
+        capabilities::demand_active(body).map(|(body, _)| body)
+    });
     settles(data, capabilities::confirm_active);
     let _ = capabilities::confirmed_depth(data);
     let _ = ntlm::name(data);
@@ -57,7 +59,11 @@ fn share_layer(data: &[u8]) {
         assert_eq!(found.place.start, at);
         at = found.place.end;
         let mut pdu = data[found.place].to_vec();
-        let _ = (share::source(&pdu), share::allows_output(&pdu), share::has_reconnect_cookie(&pdu));
+        let _ = (
+            share::source(&pdu),
+            share::allows_output(&pdu),
+            share::has_reconnect_cookie(&pdu),
+        );
         share::set_source(&mut pdu, 1007);
         let len = pdu.len();
         input::mask_slow(&mut pdu);
@@ -76,7 +82,9 @@ fn settles<E>(body: &[u8], rewrite: impl Fn(&[u8]) -> Result<Vec<u8>, E>) {
 
 /// Nothing typed is left, and everything else is.
 fn pointing_stays(pdu: &[u8]) {
-    let Ok(events) = input::events(pdu) else { return };
+    let Ok(events) = input::events(pdu) else {
+        return;
+    };
     let mut masked = pdu.to_vec();
     input::mask(&mut masked, &events);
     let again = input::events(&masked);
