@@ -1,5 +1,5 @@
 #!/bin/sh
-# FreeRDP's client of Debian 13 (3.x) in a folder, beside the installed one; prints the folder to put into PATH.
+# FreeRDP's client and shadow server of Debian 13 (3.x) in a folder, beside the installed one; prints the folder to put into PATH.
 # Nothing is installed: packages are fetched by apt with lists of its own, checked by apt's keys, and unpacked.
 set -eu
 cd "$(dirname "$0")/.."
@@ -15,8 +15,8 @@ if [ ! -e "$root/.done" ]; then
             -o Dir::State::status="$root/apt/status" -o Dir::Cache="$root/apt/cache" -o APT::Sandbox::User=root "$@"
     }
     newer update >&2
-    packages=$(newer -s --no-install-recommends install freerdp3-x11 | sed -n 's/^Inst \([^ ]*\) .*/\1/p' |
-        grep -E '^(freerdp3-x11|lib.*|zlib1g|ocl-icd-libopencl1|openssl-provider-legacy)$')
+    packages=$(newer -s --no-install-recommends install freerdp3-x11 freerdp3-shadow-x11 | sed -n 's/^Inst \([^ ]*\) .*/\1/p' |
+        grep -E '^(freerdp3-x11|freerdp3-shadow-x11|lib.*|zlib1g|ocl-icd-libopencl1|openssl-provider-legacy)$')
     (cd "$root/apt/packages" && newer download $packages >&2)
     for package in "$root"/apt/packages/*.deb; do
         dpkg-deb -x "$package" "$root"
@@ -25,13 +25,15 @@ if [ ! -e "$root/.done" ]; then
     machine=$(gcc -dumpmachine)
     loader=$(find "$root/usr/lib" -name 'ld-linux*' | head -1)
     # Its own C library and others, and OpenSSL's old ciphers, which NTLM needs.
-    cat >"$root/bin/xfreerdp3" <<WRAPPER
+    for program in xfreerdp3 freerdp-shadow-cli3; do
+        cat >"$root/bin/$program" <<WRAPPER
 #!/bin/sh
 OPENSSL_MODULES=$root/usr/lib/$machine/ossl-modules
 export OPENSSL_MODULES
-exec $loader --library-path $root/usr/lib/$machine:$root/usr/lib/$machine/pulseaudio --argv0 xfreerdp3 $root/usr/bin/xfreerdp3 "\$@"
+exec $loader --library-path $root/usr/lib/$machine:$root/usr/lib/$machine/pulseaudio --argv0 $program $root/usr/bin/$program "\$@"
 WRAPPER
-    chmod 755 "$root/bin/xfreerdp3"
+        chmod 755 "$root/bin/$program"
+    done
     "$root/bin/xfreerdp3" /version >&2
     touch "$root/.done"
 fi

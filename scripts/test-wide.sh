@@ -1,6 +1,6 @@
 #!/bin/sh
 # What takes too long for `make test`: the conformance cases once more with OpenSSH's programs of Debian 13 (ML-KEM),
-# cases with FreeRDP's client of Debian 13, and the long cases: files of 5 GiB, hundreds of keep-alives, a lock of a minute.
+# cases with FreeRDP's programs of Debian 13, and the long cases: files of 5 GiB, hundreds of keep-alives, a lock of a minute.
 set -eu
 cd "$(dirname "$0")/.."
 PATH="$PATH:${HOME:-/}/.cargo/bin:/usr/sbin"

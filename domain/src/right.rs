@@ -63,8 +63,10 @@ rights! {
     Printers = "printers",
     /// Smart card redirection: the target can use the client's cards.
     SmartCards = "smart-cards",
-    /// Sound.
+    /// Sound to the client.
     Audio = "audio",
+    /// Sound from the client: the target can listen.
+    Microphone = "microphone",
     /// Typing at a target's own log-in screen, where another account could be chosen. Without it nothing is typed at an
     /// RDP target that takes passwords only on its screen, before it has let the stored account in.
     TargetLogin = "target-login",

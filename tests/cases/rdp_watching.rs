@@ -14,7 +14,7 @@ use super::rdp_common::{PATIENCE, desktop, ended, order, write};
 use super::{SOON, items, text};
 
 /// More than a pointer covers, where it is drawn into a picture.
-const POINTER: usize = 32 * 32;
+pub const POINTER: usize = 32 * 32;
 
 /// What a frame says of the picture.
 fn what(frame: Frame) -> Option<What> {
@@ -81,7 +81,7 @@ fn picture(canvas: &Canvas) -> Picture {
     }
 }
 
-fn from_png(path: &std::path::Path) -> Picture {
+pub fn from_png(path: &std::path::Path) -> Picture {
     let png = fs::read(path).unwrap();
     let mut canvas = Canvas::default();
     canvas.apply(&What::Keyframe { png }).unwrap();

@@ -234,6 +234,7 @@ pub enum Right {
     Printers,
     SmartCards,
     Audio,
+    Microphone,
     TargetLogin,
 }
 

@@ -67,6 +67,11 @@ pub enum ChannelFact {
         /// All of it?
         whole: bool,
     },
+    /// The target wanted a dynamic channel that nobody may have, and did not get it. Told once for each name.
+    NotOpened {
+        /// How it is called.
+        name: Name,
+    },
     /// Something may not pass. Told once for each connection.
     Refused(Lacking),
     /// A PDU could not be read, and went nowhere.

@@ -1,9 +1,12 @@
 //! Both sides of a static channel of RDP. However its PDUs are cut into chunks, the same goes on, and the same is found out;
 //! and what goes on is PDUs that can be put together.
 
+use std::collections::HashSet;
+
 use sallyport_dissect::Allowed;
 use sallyport_dissect::rdp::clipboard::{Clipboard, Gives, Rules};
 use sallyport_dissect::rdp::devices::{self, Devices};
+use sallyport_dissect::rdp::dynamic::{self, Dynamic};
 use sallyport_dissect::rdp::mcs::Sender;
 use sallyport_dissect::rdp::static_channel::{
     Channel, Chunk, Course, Onward, Out, Protocol, Verdict, chunks,
@@ -29,11 +32,53 @@ struct Came {
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let (kind, how) = (input.byte(), input.byte());
-    match kind & 3 {
+    match kind & 7 {
         0 => any_chunks(&mut input),
         1 => drop(check(|| Channel::new(Simple), &mut input, how)),
         2 => clipboard(&mut input, how),
+        4 => dynamic_channels(&mut input, how),
         _ => devices(&mut input, how),
+    }
+}
+
+fn dynamic_channels(input: &mut Input<'_>, how: u8) {
+    let rights = input.byte();
+    let rules = dynamic::Rules {
+        sound: rights & 1 != 0,
+        microphone: rights & 2 != 0,
+    };
+    let make = || {
+        let mut channel = Channel::new(Dynamic::default());
+        channel.protocol.set(rules);
+        channel
+    };
+    let came = check(make, input, how);
+    let mut opened = HashSet::new();
+    for (from, pdu) in &came.passed {
+        let Some(first) = pdu.first() else { continue };
+        let size = [1, 2, 4, 4][usize::from(first & 3)];
+        let id = pdu.get(1..1 + size).map(|id| {
+            let zeros = std::iter::repeat(&0);
+            id.iter().chain(zeros).take(4).copied().collect::<Vec<u8>>()
+        });
+        match (first >> 4, from) {
+            (1, Sender::Server) => {
+                let name = pdu[1 + size..].split(|byte| *byte == 0).next();
+                match name.unwrap_or_default() {
+                    b"AUDIO_INPUT" => assert!(rules.microphone),
+                    b"AUDIO_PLAYBACK_DVC" | b"AUDIO_PLAYBACK_LOSSY_DVC" => assert!(rules.sound),
+                    b"ECHO" => {}
+                    other => assert!(other.starts_with(b"Microsoft::Windows::RDS::")),
+                }
+                opened.insert(id);
+            }
+            // Refusals are of channels that are not there.
+            (1, Sender::Client) | (5, _) => {}
+            _ => assert!(
+                opened.contains(&id),
+                "nothing passes under an id that was never opened"
+            ),
+        }
     }
 }
 

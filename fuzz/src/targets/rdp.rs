@@ -1,7 +1,7 @@
 //! What RDP peers send, as the relay reads it.
 
 use sallyport_dissect::rdp::frame::Kind;
-use sallyport_dissect::rdp::{capabilities, dynamic, frame, input, mcs, ntlm, share};
+use sallyport_dissect::rdp::{capabilities, frame, input, mcs, ntlm, share};
 
 use crate::allocated;
 
@@ -33,7 +33,6 @@ fn check(data: &[u8]) {
     let _ = capabilities::confirmed_depth(data);
     let _ = ntlm::name(data);
     let _ = ntlm::name(&[b"NTLMSSP\0\x03\0\0\0", data].concat());
-    let _ = dynamic::create(data);
     pointing_stays(data);
 }
 

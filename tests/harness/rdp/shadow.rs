@@ -18,6 +18,7 @@ pub struct ShadowBuilder {
     size: (usize, usize),
     accounts: Vec<(String, String)>,
     options: Vec<String>,
+    program: &'static str,
 }
 
 /// A real FreeRDP shadow server (2.11) that shows a [`Notepad`] on a display of its own to everybody
@@ -57,6 +58,14 @@ impl ShadowBuilder {
     /// With one more option of its own.
     pub fn option(mut self, option: &str) -> Self {
         self.options.push(option.to_owned());
+        self
+    }
+
+    /// That of FreeRDP 3, which has to be in the path. It draws with the graphics pipeline and without H.264, if the client
+    /// is able to.
+    pub fn newer(mut self) -> Self {
+        self.program = "freerdp-shadow-cli3";
+        self.options = vec!["-gfx-avc420".to_owned(), "-gfx-avc444".to_owned()];
         self
     }
 
@@ -103,7 +112,7 @@ impl ShadowBuilder {
         let certificate = dir.join("freerdp/server");
         fs::create_dir_all(&certificate).unwrap();
         let log = fs::File::create(dir.join("log")).unwrap();
-        let mut server = display.program("freerdp-shadow-cli");
+        let mut server = display.program(self.program);
         server
             .arg(format!("/port:{port}"))
             .arg("/bind-address:127.0.0.1")
@@ -138,6 +147,7 @@ impl Shadow {
             size: (1024, 768),
             accounts: vec![(ACCOUNT.to_owned(), ACCOUNT_PASSWORD.to_owned())],
             options: Vec::new(),
+            program: "freerdp-shadow-cli",
         }
     }
 

@@ -283,33 +283,39 @@ impl<P: Protocol> Channel<P> {
         out: &mut Out,
     ) -> Result<Onward, Malformed> {
         let lane = &mut self.lanes[index(from)];
-        let at_once = lane.kept.is_empty();
-        lane.kept.extend_from_slice(chunk.data);
-        if lane.kept.len() < P::HEAD.min(lane.total) {
-            return Ok(Onward::Chunks(Vec::new()));
+        let total = lane.total;
+        let enough = P::HEAD.min(total);
+        // Most PDUs are decided by their first chunk, which is not copied for that.
+        let at_once = lane.kept.is_empty() && chunk.data.len() >= enough;
+        if !at_once {
+            lane.kept.extend_from_slice(chunk.data);
+            if lane.kept.len() < enough {
+                return Ok(Onward::Chunks(Vec::new()));
+            }
         }
-        let (total, kept) = (lane.total, std::mem::take(&mut lane.kept));
-        let head = &kept[..P::HEAD.min(total)];
-        match self.protocol.begins(from, head, total, out)? {
+        let kept = std::mem::take(&mut lane.kept);
+        let begin = if at_once { chunk.data } else { kept.as_slice() };
+        match self.protocol.begins(from, &begin[..enough], total, out)? {
             Course::Skip => {
                 self.lanes[index(from)].state = State::Skip;
                 Ok(self.skipped(from, chunk))
             }
             Course::Keep if total > P::KEPT => Err(Malformed("a PDU of this kind is too long")),
             Course::Keep => {
+                let kept = begin.to_vec();
                 let lane = &mut self.lanes[index(from)];
                 (lane.state, lane.kept) = (State::Keep, kept);
                 self.kept(from, chunk, out)
             }
             Course::Stream => {
                 self.lanes[index(from)].state = State::Stream;
-                self.protocol.passes(from, 0, &kept, out);
+                self.protocol.passes(from, 0, begin, out);
                 self.ends(from, chunk, out);
                 Ok(match at_once {
                     true => Onward::AsItIs,
                     false => Onward::Chunks(cut(&Chunk {
                         first: true,
-                        data: &kept,
+                        data: begin,
                         ..*chunk
                     })),
                 })

@@ -185,9 +185,11 @@ fn mirrored(
     early.remove(
         ClientEarlyCapabilityFlags::SUPPORT_NET_CHAR_AUTODETECT
             | ClientEarlyCapabilityFlags::SUPPORT_HEART_BEAT_PDU
-            | ClientEarlyCapabilityFlags::SUPPORT_SKIP_CHANNELJOIN
-            | ClientEarlyCapabilityFlags::SUPPORT_DYN_VC_GFX_PROTOCOL,
+            | ClientEarlyCapabilityFlags::SUPPORT_SKIP_CHANNELJOIN,
     );
+    if !flags.contains(ResponseFlags::DYNVC_GFX_PROTOCOL_SUPPORTED) {
+        early.remove(ClientEarlyCapabilityFlags::SUPPORT_DYN_VC_GFX_PROTOCOL);
+    }
     core.dig_product_id.get_or_insert_with(String::new);
     core.connection_type.get_or_insert(ConnectionType::Lan);
     core.server_selected_protocol = Some(selected);

@@ -81,7 +81,8 @@ pub async fn negotiate<S: AsyncRead + AsyncWrite + Unpin>(
     };
     let confirm = match chosen {
         Some(security) => ConnectionConfirm::Response {
-            flags: ResponseFlags::EXTENDED_CLIENT_DATA_SUPPORTED,
+            flags: ResponseFlags::EXTENDED_CLIENT_DATA_SUPPORTED
+                | ResponseFlags::DYNVC_GFX_PROTOCOL_SUPPORTED,
             protocol: security.protocol(),
         },
         None => ConnectionConfirm::Failure {

@@ -67,10 +67,8 @@ pub fn of(fact: ChannelFact, number: usize, now: u64) -> Event {
             sha256: hexadecimal(&sha256),
             whole,
         },
-        ChannelFact::Refused(lacking) => Event::RightRefused {
-            what: refused(lacking),
-            why: NO_RIGHT.to_owned(),
-        },
+        ChannelFact::NotOpened { name } => no_right(format!("dynamic channel {name}")),
+        ChannelFact::Refused(lacking) => no_right(refused(lacking)),
         ChannelFact::Dropped(why) => Event::PduDropped {
             channel,
             why: why.to_string(),
@@ -89,6 +87,13 @@ fn direction(from: Sender) -> String {
         Sender::Server => "out",
     }
     .to_owned()
+}
+
+fn no_right(what: String) -> Event {
+    Event::RightRefused {
+        what,
+        why: NO_RIGHT.to_owned(),
+    }
 }
 
 fn refused(lacking: Lacking) -> String {

@@ -30,15 +30,6 @@ pub fn wanted(names: &[String], permit: &Permit) -> Vec<bool> {
     names.iter().map(|name| may_have(name, permit)).collect()
 }
 
-/// May the target open a dynamic channel of that name? What brings input or pixels past the recorder may not.
-pub fn may_open(name: &str, permit: &Permit) -> bool {
-    match name {
-        "Microsoft::Windows::RDS::DisplayControl" | "ECHO" => true,
-        "AUDIO_PLAYBACK_DVC" | "AUDIO_PLAYBACK_LOSSY_DVC" => permit.right(Right::Audio).is_ok(),
-        _ => false,
-    }
-}
-
 /// Is what passes in the channel a picture, or steers one? The rest is recorded as events.
 pub fn is_picture(name: &str) -> bool {
     name.eq_ignore_ascii_case(DYNAMIC)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use sallyport_dissect::rdp::frame::Kind;
 use sallyport_dissect::rdp::share::{self as pdu, DataKind, ShareKind, SharePdu};
-use sallyport_dissect::rdp::{Malformed, capabilities, dynamic, frame, input, mcs, output};
+use sallyport_dissect::rdp::{Malformed, capabilities, frame, input, mcs, output};
 use sallyport_domain::close::CloseReason;
 use sallyport_domain::event::Event;
 use sallyport_domain::refusal::Refusal;
@@ -187,7 +187,7 @@ where
             && found.len <= rest.len()
         {
             let (one, behind) = rest.split_at_mut(found.len);
-            match self.tpkt(one, false).await? {
+            match self.tpkt(one, false)? {
                 Fate::Forward => out.extend_from_slice(one),
                 Fate::Replace(with) => out.extend(with),
                 Fate::Drop | Fate::Hold => {}
@@ -319,7 +319,7 @@ where
             let one = &mut run[place.clone()];
             let fate = match frame.kind {
                 Kind::FastPath => self.open.pass(one, inside.is_none()).map_err(broken)?,
-                Kind::Tpkt => self.tpkt(one, inside.is_none()).await?,
+                Kind::Tpkt => self.tpkt(one, inside.is_none())?,
             };
             if let (None, Fate::Drop | Fate::Replace(_) | Fate::Hold) = (&changed, &fate) {
                 changed = Some(run[..place.start].to_vec());
@@ -381,7 +381,7 @@ where
         }
     }
 
-    async fn tpkt(&mut self, frame: &mut [u8], locked: bool) -> Result<Fate, Stop> {
+    fn tpkt(&mut self, frame: &mut [u8], locked: bool) -> Result<Fate, Stop> {
         let data = match mcs::parse(frame).map_err(broken)? {
             mcs::DomainPdu::Data(data) => data,
             mcs::DomainPdu::Ultimatum => return Err(Stop::Left),
@@ -393,21 +393,15 @@ where
                 Ok(Fate::Drop)
             }
             Place::Static(number, there) => {
-                let is_dynamic = self
-                    .channels
-                    .get(number)
-                    .is_some_and(|name| name.eq_ignore_ascii_case(DYNAMIC));
-                // Devices are announced at the log-in screen already, by some.
-                if !is_dynamic && !self.is_named(number, channels::DEVICES) {
+                // Pictures come, and devices are announced, at the log-in screen already, by some.
+                let is_named = |name| self.is_named(number, name);
+                if !is_named(DYNAMIC) && !is_named(channels::DEVICES) {
                     self.share.enter();
                 }
                 if locked || !self.held.is_empty() {
                     return Ok(Fate::Hold);
                 }
                 let chunk = &frame[data.data.clone()];
-                if is_dynamic && self.refuses(chunk, data.channel).await? {
-                    return Ok(Fate::Drop);
-                }
                 let instead = self.lane.pass(number, there, (data.initiator, chunk))?;
                 mcs::set_ids(frame, data.initiator, there);
                 Ok(instead.map_or(Fate::Forward, Fate::Replace))
@@ -424,32 +418,6 @@ where
     fn is_named(&self, number: usize, name: &str) -> bool {
         let found = self.channels.get(number);
         found.is_some_and(|found| found.eq_ignore_ascii_case(name))
-    }
-
-    /// Refuses a dynamic channel that nobody may have; the client does not hear of it.
-    async fn refuses(&mut self, chunk: &[u8], channel: u16) -> Result<bool, Stop> {
-        let Some(create) = dynamic::create(chunk).map_err(broken)? else {
-            return Ok(false);
-        };
-        if channels::may_open(&create.name, &self.connection.permit()) {
-            return Ok(false);
-        }
-        let mut frame = Vec::new();
-        let (user, _) = self.ids.there();
-        mcs::frame(
-            mcs::Sender::Client,
-            user,
-            channel,
-            &create.refusal,
-            &mut frame,
-        );
-        self.orders.send(frame)?;
-        let event = Event::RightRefused {
-            what: format!("dynamic channel {}", crate::notice::printable(&create.name)),
-            why: "no right of the activity allows it".to_owned(),
-        };
-        self.connection.log(event).await?;
-        Ok(true)
     }
 
     /// What there is in one piece of the I/O channel's data; usually one PDU.

@@ -10,6 +10,7 @@ use sallyport_dissect::Allowed;
 use sallyport_dissect::rdp::ChannelFact;
 use sallyport_dissect::rdp::clipboard::{self, Clipboard, Gives};
 use sallyport_dissect::rdp::devices::{self, Devices};
+use sallyport_dissect::rdp::dynamic::{self, Dynamic};
 use sallyport_dissect::rdp::mcs::Sender;
 use sallyport_dissect::rdp::static_channel::{Channel, Onward, Passing, Protocol};
 use sallyport_domain::permit::Permit;
@@ -22,6 +23,7 @@ use super::channels;
 enum Tap {
     Clipboard(Box<Channel<Clipboard>>),
     Devices(Box<Channel<Devices>>),
+    Dynamic(Box<Channel<Dynamic>>),
     /// What passes is not looked at.
     Unread,
 }
@@ -49,6 +51,7 @@ impl Taps {
         let tap = |name: &String| match name.to_ascii_lowercase().as_str() {
             channels::CLIPBOARD => Tap::Clipboard(Box::new(Channel::new(Clipboard::default()))),
             channels::DEVICES => Tap::Devices(Box::new(Channel::new(Devices::default()))),
+            channels::DYNAMIC => Tap::Dynamic(Box::new(Channel::new(Dynamic::default()))),
             _ => Tap::Unread,
         };
         Self {
@@ -81,6 +84,10 @@ impl Taps {
                 channel.protocol.set(device_rules(permit), now);
                 pass(channel, from, chunk)
             }
+            Some(Tap::Dynamic(channel)) => {
+                channel.protocol.set(dynamic_rules(permit));
+                pass(channel, from, chunk)
+            }
             Some(Tap::Unread) | None => {
                 let passing = Passing {
                     onward: Onward::AsItIs,
@@ -111,6 +118,7 @@ impl Taps {
         let taken = taps.iter_mut().map(|tap| match tap {
             Tap::Clipboard(channel) => channel.take_ours(as_of),
             Tap::Devices(channel) => channel.take_ours(as_of),
+            Tap::Dynamic(channel) => channel.take_ours(as_of),
             Tap::Unread => Vec::new(),
         });
         let numbered = taken.enumerate();
@@ -126,6 +134,7 @@ impl Taps {
         let facts = taps.iter_mut().map(|tap| match tap {
             Tap::Clipboard(channel) => channel.finish(),
             Tap::Devices(channel) => channel.finish(),
+            Tap::Dynamic(channel) => channel.finish(),
             Tap::Unread => Vec::new(),
         });
         let numbered = facts.enumerate();
@@ -164,5 +173,12 @@ fn device_rules(permit: &Permit) -> devices::Rules {
             upload: has(Right::Upload),
             download: has(Right::Download),
         },
+    }
+}
+
+fn dynamic_rules(permit: &Permit) -> dynamic::Rules {
+    dynamic::Rules {
+        sound: permit.right(Right::Audio).is_ok(),
+        microphone: permit.right(Right::Microphone).is_ok(),
     }
 }
