@@ -3,6 +3,7 @@
 
 use std::io::{self, Read};
 use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
 
 use sallyport_tests::harness::{
     Gateway, Peer, PeerKind, Rdp, RdpClient, RdpHost, Security, Xrdp, free_port, passwords,
@@ -81,6 +82,12 @@ fn who_fails_too_often_or_gives_up_is_shown_out() {
         });
     }
     assert_eq!(client.wait_exit(PATIENCE), DENIED, "{}", client.log());
+
+    let mut client = gateway.xfreerdp("").login("alice", "wrong").start();
+    client.wait_says(WRONG, PATIENCE);
+    client.display().move_to(5, 5);
+    client.display().key("Escape");
+    assert_eq!(client.wait_exit(PATIENCE), CANCELLED, "{}", client.log());
 
     let mut client = gateway.xfreerdp("alice").start();
     client.wait_says("no access policy lets you reach any host", PATIENCE);
@@ -247,6 +254,38 @@ fn every_refusal_is_a_page_with_its_reason() {
         let refused = refused.unwrap_or_else(|| panic!("{host}: {log:#?}"));
         assert_eq!(text(refused, "outcome"), "refused");
     }
+}
+
+#[test]
+fn who_waits_for_a_target_is_told_so_and_may_give_up() {
+    let silent = Peer::start(PeerKind::Silent);
+    let gateway = Gateway::builder()
+        .rdp_host(RdpHost::new("silent", silent.port()))
+        .env("SALLYPORT_SSH_TARGET_TIMEOUT", "60s")
+        .start();
+    let admin = gateway.api("bob");
+    let mut client = gateway.xfreerdp("alice+silent").start();
+    client.wait_says("Connecting to silent", PATIENCE);
+    client.wait_says("Escape cancels", PATIENCE);
+    let page = client.screenshot();
+    client.wait_until("time goes on", PATIENCE, |now| {
+        now.differing(&page, 0.0) > 0
+    });
+    client.display().move_to(5, 5);
+    client.display().key("Escape");
+    let start = Instant::now();
+    assert_eq!(client.wait_exit(PATIENCE), CANCELLED, "{}", client.log());
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+    wait_nothing_open(&gateway, &admin, &[silent.port()]);
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 /// A way to a target that is cut after so many bytes from there.

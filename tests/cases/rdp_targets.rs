@@ -118,6 +118,9 @@ fn a_client_that_vanishes_ends_its_session() {
     let session = ended(&admin, &session, SOON);
     assert!(gone.elapsed() < Duration::from_secs(5));
     assert_eq!(text(&session, "close_code"), "network", "{session:#}");
+    let path = format!("/api/v1/sessions/{}/connections", text(&session, "id"));
+    let connections = admin.get(&path).expect(200).json();
+    assert_eq!(text(&items(&connections)[0], "cause"), "client_lost");
     wait_nothing_open(&gateway, &admin, &[xrdp.port()]);
     let tape = tapes(gateway.data()).pop().unwrap();
     let report = verify(&tape).unwrap();

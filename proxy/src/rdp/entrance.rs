@@ -135,16 +135,19 @@ impl Entrance<'_> {
                 .as_ref()
                 .map(|wish| wish.host.clone())
                 .unwrap_or_default();
-            let entering = enter(self.node, &guest, wanted, self.cut.clone(), &approach);
+            let dialling = self.cut.child_token();
+            let entering = enter(self.node, &guest, wanted, dialling.clone(), &approach);
             let mut entering = pin!(entering);
-            let entered = match room.wait(|| progress(&host), entering.as_mut()).await {
+            let waited = room.wait(|| progress(&host), entering.as_mut()).await;
+            let entered = match waited {
                 Ok(Waited::Done(entered)) => entered,
-                Ok(Waited::Left) | Err(_) => {
-                    // It is not given up half way: whatever it begins has an end on record.
+                Ok(Waited::Left | Waited::Cancelled) | Err(_) => {
+                    // It is not given up half way: whatever it has begun has an end on record.
+                    dialling.cancel();
                     if let Ok(joined) = entering.await {
                         abandon(&joined).await;
                     }
-                    return Err(Out::Gone);
+                    return Err(given_up(&waited));
                 }
             };
             let refusal = match entered {
@@ -266,6 +269,14 @@ async fn abandon(joined: &Joined<Target>) {
     drop(joined.target.take());
     disconnected(&joined.connection, DisconnectCause::ClientLost).await;
     finish_tape(&joined.connection).await;
+}
+
+/// What becomes of a client that did not wait for its target.
+fn given_up<T>(waited: &Result<Waited<T>, LegError>) -> Out {
+    match waited {
+        Ok(Waited::Cancelled) => Out::Refused(ErrorInfo::RpcInitiatedLogoff),
+        Ok(Waited::Done(_) | Waited::Left) | Err(_) => Out::Gone,
+    }
 }
 
 fn progress(host: &str) -> Progress {

@@ -86,6 +86,8 @@ impl Desk<'_> {
             let form = room::account_form(&user, complaint);
             let outcome = room.ask(form, self.node.config.login_grace).await?;
             let Outcome::Submitted(values) = outcome else {
+                let why = Some(ErrorInfo::RpcInitiatedLogoff);
+                goodbye::say(&mut leg.stream, asked, None, why).await;
                 return Err(LegError::Closed("instead of logging in"));
             };
             let mut values = values.into_iter();

@@ -42,18 +42,20 @@ impl Stencil {
         }
     }
 
-    /// Does the picture have them anywhere, in whatever colors? `grays` is its [`grays`].
-    fn is_in(&self, picture: &Picture, grays: &[u8]) -> bool {
+    /// Does the picture have them anywhere, in whatever colors?
+    fn is_in(&self, picture: &Picture, grays: &Grays) -> bool {
         let across = picture.width.saturating_sub(self.width);
         let down = picture.height.saturating_sub(self.height);
-        let ink = self.ink / self.width * picture.width + self.ink % self.width;
+        let (ink_down, ink_across) = (self.ink / self.width, self.ink % self.width);
         (0..down).any(|top| {
-            let start = top * picture.width;
-            let behind = &grays[start..][..across];
-            let inks = &grays[start + ink..][..across];
-            let places = behind.iter().zip(inks).enumerate();
-            // Most places are told by a single look.
+            // Most lines have no letters, and most places in the others are told by a single look.
+            let (behind, inks) = (grays.line(top), grays.line(top + ink_down));
+            if !grays.is_contrast(top, top + ink_down) {
+                return false;
+            }
+            let places = behind[..across].iter().zip(&inks[ink_across..]);
             places
+                .enumerate()
                 .filter(|(_, (behind, ink))| behind.abs_diff(**ink) >= CONTRAST)
                 .any(|(left, _)| self.fits(picture, left, top))
         })
@@ -73,22 +75,49 @@ impl Stencil {
     }
 }
 
-/// How light each pixel is.
-fn grays(picture: &Picture) -> Vec<u8> {
-    let pixels = picture.rgb.chunks_exact(3);
-    pixels
-        .map(|rgb| {
-            let sum: u16 = rgb.iter().map(|color| u16::from(*color)).sum();
-            (sum / 3) as u8
-        })
-        .collect()
+/// How light the pixels of a picture are.
+struct Grays {
+    width: usize,
+    pixels: Vec<u8>,
+    /// The darkest and the lightest of each line.
+    ranges: Vec<(u8, u8)>,
+}
+
+impl Grays {
+    fn of(picture: &Picture) -> Self {
+        let mut pixels = Vec::with_capacity(picture.width * picture.height);
+        for rgb in picture.rgb.chunks_exact(3) {
+            let sum = u16::from(rgb[0]) + u16::from(rgb[1]) + u16::from(rgb[2]);
+            pixels.push((sum / 3) as u8);
+        }
+        let lines = pixels.chunks_exact(picture.width);
+        let range = |line: &[u8]| {
+            let ends = (line.iter().min(), line.iter().max());
+            (*ends.0.unwrap_or(&0), *ends.1.unwrap_or(&0))
+        };
+        Self {
+            width: picture.width,
+            ranges: lines.map(range).collect(),
+            pixels,
+        }
+    }
+
+    fn line(&self, line: usize) -> &[u8] {
+        &self.pixels[line * self.width..][..self.width]
+    }
+
+    /// Can there be letters, of which these two lines have something?
+    fn is_contrast(&self, one: usize, other: usize) -> bool {
+        let ((dark, light), (other_dark, other_light)) = (self.ranges[one], self.ranges[other]);
+        light.saturating_sub(other_dark) >= CONTRAST || other_light.saturating_sub(dark) >= CONTRAST
+    }
 }
 
 impl Picture {
     /// Is this to be read in it, in the letters of the gateway's pages and without a line's end in it?
     /// They begin with something that leaves the upper left corner of its cell free: most do.
     pub fn says(&self, text: &str) -> bool {
-        let grays = grays(self);
+        let grays = Grays::of(self);
         [
             (FontWeight::Regular, RasterHeight::Size24),
             (FontWeight::Bold, RasterHeight::Size24),

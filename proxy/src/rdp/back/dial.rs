@@ -41,8 +41,25 @@ pub struct Reached {
     pub algorithms: Negotiated,
 }
 
-/// Reaches the permit's host: TCP connection, negotiation, TLS, certificate.
+/// Reaches the permit's host: TCP connection, negotiation, TLS, certificate. Gives up as soon as `cut` is cancelled.
 pub async fn reach(
+    permit: &Permit,
+    store: &Store,
+    cut: CancellationToken,
+    times: (Duration, Duration),
+) -> Result<Reached, DialError> {
+    tokio::select! {
+        biased;
+        () = cut.cancelled() => Err(Refusal::TargetUnreachable {
+            host: permit.host().name.clone(),
+            error: "its user did not wait for it".to_owned(),
+        }
+        .into()),
+        reached = dial(permit, store, cut.clone(), times) => reached,
+    }
+}
+
+async fn dial(
     permit: &Permit,
     store: &Store,
     cut: CancellationToken,

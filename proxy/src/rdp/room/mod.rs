@@ -49,8 +49,10 @@ struct Shown {
 pub enum Waited<T> {
     /// It is done.
     Done(T),
-    /// The client left meanwhile, or its user gave up; the work goes on.
+    /// The client left meanwhile; the work goes on.
     Left,
+    /// Its user gave up; the work goes on.
+    Cancelled,
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Room<'a, S> {
@@ -198,7 +200,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Room<'a, S> {
                 },
             };
             if outcome == Outcome::Cancelled {
-                return Ok(Waited::Left);
+                return Ok(Waited::Cancelled);
             }
         }
     }
