@@ -97,6 +97,7 @@ impl From<Refusal> for Problem {
             | Refusal::TargetNotEntered { .. }
             | Refusal::CertificateMismatch { .. }
             | Refusal::TargetRefusedCredential { .. }
+            | Refusal::NoTicket { .. }
             | Refusal::TooManyJumps
             | Refusal::StoreUnavailable
             | Refusal::Draining => StatusCode::SERVICE_UNAVAILABLE,

@@ -210,6 +210,16 @@ pub enum Refusal {
         /// Which account.
         account: String,
     },
+    /// Kerberos gives the account no ticket for the host.
+    #[error("Kerberos gives {account} no ticket for {host}: {error}; tell an administrator")]
+    NoTicket {
+        /// Which host.
+        host: String,
+        /// Which account.
+        account: String,
+        /// Why.
+        error: String,
+    },
     /// The target shows its own log-in screen, or never says that it let the account in.
     #[error(
         "{host} did not let {account} in with the stored credential, as far as can be seen from outside; tell an administrator"
@@ -306,6 +316,7 @@ impl Refusal {
             Self::NotRdp { .. } => "not_rdp",
             Self::CertificateMismatch { .. } => "certificate_mismatch",
             Self::TargetRefusedCredential { .. } => "target_refused_credential",
+            Self::NoTicket { .. } => "no_ticket",
             Self::TargetNotEntered { .. } => "target_not_entered",
             Self::RightMissing { .. } => "right_missing",
             Self::DestinationNotAllowed { .. } => "destination_not_allowed",

@@ -10,7 +10,7 @@ use sallyport_domain::id::NodeId;
 use sallyport_domain::network::Network;
 use zeroize::Zeroizing;
 
-pub use crate::rdp::{PublicKey, Security};
+pub use crate::rdp::{Kdcs, NotAKdc, PublicKey, Security};
 
 /// Settings of the data plane.
 pub struct ProxyConfig {
@@ -51,6 +51,8 @@ pub struct ProxyConfig {
     pub max_unauthenticated: usize,
     /// Silence after which a peer is asked whether it is still there.
     pub keepalive: Duration,
+    /// Who gives tickets for RDP targets.
+    pub kdcs: Kdcs,
 }
 
 /// The way in by RDP.
@@ -100,6 +102,7 @@ impl Default for ProxyConfig {
             lobby_idle: Duration::from_secs(300),
             max_unauthenticated: 200,
             keepalive: Duration::from_secs(30),
+            kdcs: Kdcs::default(),
         }
     }
 }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sallyport_domain::network::Network;
+use sallyport_proxy::config::Kdcs;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -80,6 +81,8 @@ pub struct Rdp {
     pub tls: bool,
     /// PEM files of certificate and key; the API's without.
     pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Who gives tickets for targets, by realm.
+    pub kdcs: Kdcs,
 }
 
 /// The HTTPS door.
@@ -238,6 +241,7 @@ impl Settings {
             nla: security.contains(&"nla"),
             tls: security.contains(&"tls"),
             certificate: self.certificate("rdp"),
+            kdcs: self.kdcs("rdp", "kdc"),
         }
     }
 }

@@ -31,6 +31,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "security",
             "certificate",
             "private_key",
+            "kdc",
         ],
     ),
     (
@@ -63,6 +64,7 @@ pub(super) const LISTS: &[(&str, &str)] = &[
     ("ssh", "user_ca_keys"),
     ("ssh", "proxy_protocol_from"),
     ("rdp", "security"),
+    ("rdp", "kdc"),
 ];
 
 /// Sections that exist only as environment variables.

@@ -120,6 +120,15 @@ fn rdp_offers_what_it_is_told_to() {
             (Err(complaint), Some(_)) => panic!("{security}: {complaint}"),
         }
     }
+    let text = "[rdp]\nkdc = [\"CORP=dc1\", \"dc2:88\"]\n";
+    let complaint = load(Some(text), &[]).err().unwrap();
+    assert!(
+        complaint.ends_with("but must be a list of `REALM=host` or `REALM=host:port`"),
+        "{complaint}"
+    );
+    let text = "[rdp]\nkdc = [\"CORP=dc1\", \"corp.example=dc1\"]\n";
+    let kdcs = load(Some(text), &[]).ok().unwrap().rdp.kdcs;
+    assert!(kdcs.mode("svc@corp.example").is_some() && kdcs.mode("svc").is_none());
     let text = "[rdp]\npublic_address = \"gate.example:3389\"\ncertificate = \"rdp.pem\"\n";
     let complaint = load(Some(text), &[]).err().unwrap();
     assert_eq!(

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sallyport_domain::network::Network;
+use sallyport_proxy::config::Kdcs;
 use zeroize::Zeroizing;
 
 use super::settings::{Setting, Settings};
@@ -205,6 +206,21 @@ impl Settings {
         let mut chosen = words.to_vec();
         chosen.retain(|word| given.contains(word));
         chosen
+    }
+
+    /// Realms with their KDCs.
+    pub fn kdcs(&mut self, section: &'static str, key: &'static str) -> Kdcs {
+        let mut kdcs = Kdcs::default();
+        let Some(setting) = self.take(section, key) else {
+            return kdcs;
+        };
+        for part in parts(&setting) {
+            if kdcs.add(part).is_err() {
+                let form = "a list of `REALM=host` or `REALM=host:port`";
+                self.wrong(&setting, section, key, form);
+            }
+        }
+        kdcs
     }
 
     /// Certificate and key come together or not at all.

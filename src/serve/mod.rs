@@ -162,6 +162,7 @@ fn proxy_config(
         lobby_idle: config.limits.lobby_idle,
         max_unauthenticated: config.limits.max_unauthenticated,
         keepalive: config.limits.keepalive,
+        kdcs: config.rdp.kdcs.clone(),
     })
 }
 

@@ -12,7 +12,7 @@ use sallyport_store::StoreError;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::back::{self, Back, Login, Reached};
+use super::back::{self, Back, LoggedIn, Login, Reached};
 use super::front::Asked;
 use super::relay::channels;
 use crate::clock;
@@ -93,14 +93,20 @@ impl Approach for ByRdp<'_> {
             info: self.info,
             wanted: &wanted,
             source_ip: self.source_ip,
+            kdcs: &node.config.kdcs,
         };
         let patience = node.config.target_timeout;
         match timeout(patience, back::log_in(reached, login)).await {
-            Ok(Ok(Some(back))) => Ok(Target {
+            Ok(Ok(LoggedIn::In(back))) => Ok(Target {
                 algorithms: back.algorithms.clone(),
-                back: Mutex::new(Some(back)),
+                back: Mutex::new(Some(*back)),
             }),
-            Ok(Ok(None)) => Err(Refusal::TargetRefusedCredential { host, account }),
+            Ok(Ok(LoggedIn::Refused)) => Err(Refusal::TargetRefusedCredential { host, account }),
+            Ok(Ok(LoggedIn::NoTicket(error))) => Err(Refusal::NoTicket {
+                host,
+                account,
+                error,
+            }),
             Ok(Err(error)) => Err(Refusal::NotRdp {
                 host,
                 error: error.to_string(),

@@ -6,8 +6,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::leg::{Leg, LegError};
 
-/// The longest TSRequest that is taken.
-const LONGEST: usize = 16 << 10;
+/// The longest TSRequest that is taken: a Kerberos ticket tells all groups of its user.
+const LONGEST: usize = 64 << 10;
 
 /// Reads one TSRequest, which is a DER sequence.
 pub async fn request<S: AsyncRead + Unpin>(leg: &mut Leg<S>) -> Result<TsRequest, LegError> {

@@ -27,6 +27,7 @@ mod studio;
 mod tls;
 mod web;
 
+pub use back::{Kdcs, NotAKdc};
 pub use front::Security;
 pub use serve::serve;
 pub use studio::Studio;

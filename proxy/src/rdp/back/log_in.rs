@@ -11,7 +11,7 @@ use sallyport_dissect::rdp::mcs as wire;
 use tokio::io::{AsyncRead, AsyncWrite};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Back, Reached, licensing, mcs, nla};
+use super::{Back, Kdcs, Reached, licensing, mcs, nla};
 use crate::rdp::ids::Ids;
 use crate::rdp::leg::{Leg, LegError};
 
@@ -31,13 +31,25 @@ pub struct Login<'a> {
     pub wanted: &'a [bool],
     /// Where it comes from.
     pub source_ip: &'a str,
+    /// Who gives tickets.
+    pub kdcs: &'a Kdcs,
 }
 
-/// Logs in; `None` if the target refused the credential.
+/// What came of a log-in.
+pub enum LoggedIn {
+    /// The target let us in.
+    In(Box<Back>),
+    /// The target refused the credential.
+    Refused,
+    /// Kerberos gave no ticket for the target, and why.
+    NoTicket(String),
+}
+
+/// Logs in.
 ///
 /// # Errors
 /// If the target sends something else than it has to.
-pub async fn log_in(reached: Reached, login: Login<'_>) -> Result<Option<Back>, LegError> {
+pub async fn log_in(reached: Reached, login: Login<'_>) -> Result<LoggedIn, LegError> {
     let Reached {
         mut leg,
         selected,
@@ -49,10 +61,19 @@ pub async fn log_in(reached: Reached, login: Login<'_>) -> Result<Option<Back>, 
     let is_in = selected.intersects(SecurityProtocol::HYBRID | SecurityProtocol::HYBRID_EX);
     if is_in {
         let credentials = (login.account, login.password);
-        let proven =
-            nla::authenticate(&mut leg, selected, &key.bits, login.host, credentials).await?;
-        if proven == nla::Nla::Refused {
-            return Ok(None);
+        let proving = nla::authenticate(
+            &mut leg,
+            selected,
+            &key.bits,
+            login.host,
+            credentials,
+            login.kdcs,
+        );
+        let proven = proving.await?;
+        match proven {
+            nla::Nla::Accepted => {}
+            nla::Nla::Refused => return Ok(LoggedIn::Refused),
+            nla::Nla::NoTicket(why) => return Ok(LoggedIn::NoTicket(why)),
         }
     }
     let ids = mcs::connect(&mut leg, (selected, flags), login.client, login.wanted).await?;
@@ -60,12 +81,12 @@ pub async fn log_in(reached: Reached, login: Login<'_>) -> Result<Option<Back>, 
     licensing::settle(&mut leg, &ids, login.account).await?;
     // Some targets close only now on somebody they do not let in: there is still a page to say so on.
     leg.await_frame("before it offered a desktop").await?;
-    Ok(Some(Back {
+    Ok(LoggedIn::In(Box::new(Back {
         leg,
         ids,
         is_in,
         algorithms,
-    }))
+    })))
 }
 
 async fn send_info<S: AsyncRead + AsyncWrite + Unpin>(

@@ -2,6 +2,7 @@
 //! first offer of a desktop. The client's own handshake is over by then.
 
 mod dial;
+mod kerberos;
 mod licensing;
 mod log_in;
 mod mcs;
@@ -11,7 +12,8 @@ use sallyport_domain::algorithm::Negotiated;
 use tokio_rustls::client::TlsStream;
 
 pub use dial::{Reached, reach};
-pub use log_in::{Login, log_in};
+pub use kerberos::{Kdcs, NotAKdc};
+pub use log_in::{LoggedIn, Login, log_in};
 
 use crate::rdp::ids::Ids;
 use crate::rdp::leg::Leg;

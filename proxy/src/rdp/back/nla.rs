@@ -1,4 +1,4 @@
-//! Logging in by CredSSP (MS-CSSP) with NTLM.
+//! Logging in by CredSSP (MS-CSSP), with NTLM or Kerberos.
 
 use ironrdp_pdu::nego::SecurityProtocol;
 use sspi::credssp::{ClientMode, ClientState, CredSspClient, CredSspMode, TsRequest};
@@ -6,11 +6,15 @@ use sspi::ntlm::NtlmConfig;
 use sspi::{AuthIdentity, Credentials, Username};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
+use super::kerberos::{self, Kdcs};
 use crate::rdp::credssp;
 use crate::rdp::leg::{Leg, LegError};
 
 /// A CredSSP exchange has three messages from us, or four.
 const MESSAGES: usize = 8;
+
+/// Before so many messages a KDC is asked for a ticket: the target has said then for which of its keys.
+const TICKETED: usize = 2;
 
 /// What came of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,9 +23,12 @@ pub enum Nla {
     Accepted,
     /// It does not take these credentials.
     Refused,
+    /// There is no ticket for it, and why.
+    NoTicket(String),
 }
 
-/// Logs in. `key` is that of the target's certificate, `host` what it is called.
+/// Logs in, by Kerberos if the account's domain has one of the `kdcs`. `key` is that of the target's certificate, `host`
+/// what it is called.
 ///
 /// # Errors
 /// If what comes is no CredSSP, or the network breaks.
@@ -31,6 +38,7 @@ pub async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
     key: &[u8],
     host: &str,
     (account, password): (&str, &str),
+    kdcs: &Kdcs,
 ) -> Result<Nla, LegError> {
     const WHAT: &str = "NLA";
     let Ok(username) = Username::parse(account) else {
@@ -43,19 +51,26 @@ pub async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
         username,
         password: password.to_owned().into(),
     };
+    let ntlm = || ClientMode::Ntlm(NtlmConfig::new("SALLYPORT".to_owned()));
+    let mode = kdcs.mode(account);
+    let by_kerberos = mode.is_some();
+    let mode = mode.unwrap_or_else(ntlm);
     let mut client = CredSspClient::new(
         key.to_vec(),
         Credentials::AuthIdentity(identity),
         CredSspMode::WithCredentials,
-        ClientMode::Ntlm(NtlmConfig::new("SALLYPORT".to_owned())),
+        mode,
         format!("TERMSRV/{host}"),
     )
     .map_err(|error| LegError::unexpected(WHAT, error))?;
     let mut heard = TsRequest::default();
     for message in 0..MESSAGES {
         // A refusal comes as an error code in its answer; some just close instead.
-        let state = match client.process(heard).resolve_to_result() {
+        let state = match kerberos::step(&mut client, heard).await {
             Ok(state) => state,
+            Err(error) if by_kerberos && message < TICKETED => {
+                return Ok(Nla::NoTicket(error.description));
+            }
             Err(error) if message > 1 => {
                 tracing::debug!(%error, "a target refused a credential");
                 return Ok(Nla::Refused);
