@@ -123,7 +123,8 @@ goes through the gateway. With SALLYPORT_URL both come from that server; without
 folder (or --config).";
 
 const EXPORT_HELP: &str = "\
-A terminal (SSH) is exported as asciicast or text. Of a desktop (RDP) there are pictures, and what happened as text:
+A terminal (SSH) is exported as asciicast or text. Of a desktop (RDP) there are films, pictures, and what happened as text:
+  sallyport recordings export ID --format mp4 -o desktop.mp4
   sallyport recordings export ID --format png-at --at 12.5s -o desktop.png";
 
 const WATCH_HELP: &str = "\
@@ -369,6 +370,9 @@ pub struct Export {
     /// Which picture of a desktop: how long after the start, for example 12.5s
     #[arg(long, value_name = "SPAN")]
     pub at: Option<String>,
+    /// How long a film stands still at most where nothing changes, for example 5s; 0 leaves nothing out [default: 2s]
+    #[arg(long, value_name = "SPAN")]
+    pub idle_cut: Option<String>,
     /// Where to; the standard output if not given
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -383,6 +387,8 @@ pub enum Format {
     Text,
     /// What a desktop (RDP) showed --at a time, as PNG
     PngAt,
+    /// A film of a desktop (RDP), with H.264
+    Mp4,
 }
 
 /// `sallyport users …`.

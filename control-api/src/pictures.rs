@@ -113,8 +113,14 @@ async fn desktop(
     id: &str,
 ) -> Result<(RecordingRow, SessionRow), Problem> {
     let (recording, session) = caller.recording(api, id).await?;
+    require_desktop(&session)?;
+    Ok((recording, session))
+}
+
+/// Fails if a session's recording has no pictures.
+pub fn require_desktop(session: &SessionRow) -> Result<(), Problem> {
     match session.kind {
-        SessionType::PamRdp => Ok((recording, session)),
+        SessionType::PamRdp => Ok(()),
         SessionType::PamSsh
         | SessionType::Console
         | SessionType::WebSso

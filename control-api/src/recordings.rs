@@ -1,20 +1,28 @@
 //! Recordings: listed, shown, downloaded, exported, verified. Whoever looks into one is put on record.
 
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use sallyport_domain::role::Act;
-use sallyport_recorder::export;
+use sallyport_recorder::export::{self, ExportError};
 use sallyport_store::{AuditObject, RecordingRow, SessionRow};
 use serde_json::{Value, json};
 
 use crate::caller::Caller;
 use crate::input::Params;
 use crate::list::{Listing, paged};
+use crate::pictures::require_desktop;
 use crate::problem::Problem;
 use crate::state::Api;
 use crate::tapes;
+
+/// Where nothing changes, a film stands still for so many seconds, if nobody says how long.
+const IDLE_CUT: &str = "2";
 
 /// The list of recordings.
 pub static RECORDINGS: Listing = Listing {
@@ -95,13 +103,19 @@ pub async fn export(
     params: Params,
 ) -> Result<Response, Problem> {
     let (recording, session) = caller.recording(&api, &id).await?;
-    let params = params.known(&["format", "channel"], &[])?;
+    let params = params.known(&["format", "channel", "idle_cut"], &[])?;
     let format = params.get("format").unwrap_or("asciicast").to_owned();
     let channel = params.read("channel", "the number of a channel")?;
+    let idle_limit = idle_limit(&params)?;
     let path = tapes::path(&api, &recording.path)?;
-    if !matches!(format.as_str(), "asciicast" | "text") {
-        let told = format!("`{format}` is not allowed for `format`; write asciicast or text");
-        return Err(Problem::bad_request(told));
+    match format.as_str() {
+        "asciicast" | "text" => {}
+        "mp4" => require_desktop(&session)?,
+        _ => {
+            let told =
+                format!("`{format}` is not allowed for `format`; write asciicast, text or mp4");
+            return Err(Problem::bad_request(told));
+        }
     }
     note(
         &caller,
@@ -113,13 +127,45 @@ pub async fn export(
     )
     .await?;
     let id = recording.id;
+    if format == "mp4" {
+        return film(&api, path, idle_limit, &format!("{id}.mp4")).await;
+    }
     if format == "text" {
-        let write = move |out: &mut dyn std::io::Write| export::text(&path, out).map_err(Failed);
+        let write = move |out: &mut dyn Write| export::text(&path, out).map_err(Failed);
         return tapes::written(&format!("{id}.txt"), "text/plain; charset=utf-8", write).await;
     }
-    let write =
-        move |out: &mut dyn std::io::Write| export::asciicast(&path, channel, out).map_err(Failed);
+    let write = move |out: &mut dyn Write| export::asciicast(&path, channel, out).map_err(Failed);
     tapes::written(&format!("{id}.cast"), "application/x-asciicast", write).await
+}
+
+/// How long a film stands still at most where nothing changes; `None`: as long as the desktop did.
+fn idle_limit(params: &Params) -> Result<Option<Duration>, Problem> {
+    let told = params.get("idle_cut").unwrap_or(IDLE_CUT);
+    let seconds = told.parse().ok();
+    let limit = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let limit = limit.ok_or_else(|| {
+        Problem::bad_request(format!(
+            "`{told}` is not allowed for `idle_cut`; write seconds, for example 2.5, or 0 to leave nothing out"
+        ))
+    })?;
+    Ok((!limit.is_zero()).then_some(limit))
+}
+
+/// Sends a film while it is made.
+async fn film(
+    api: &Api,
+    tape: PathBuf,
+    idle_limit: Option<Duration>,
+    name: &str,
+) -> Result<Response, Problem> {
+    let place = api.tracks.filming()?;
+    api.tracks.make(&tape, None).await?;
+    let write = move |out: &mut dyn Write| {
+        // Held until it is made or nobody wants it any more.
+        let _place = place;
+        export::mp4(&tape, idle_limit, out).map_err(Failed)
+    };
+    tapes::written_aside(name, "video/mp4", write).await
 }
 
 /// `GET /recordings/{connection}/verify`
@@ -156,15 +202,19 @@ pub async fn verify(
 /// Why an export failed.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-struct Failed(export::ExportError);
+struct Failed(ExportError);
 
 impl From<Failed> for Problem {
     fn from(Failed(error): Failed) -> Self {
         match error {
-            export::ExportError::NoTerminal { .. } | export::ExportError::Desktop => {
-                Self::unprocessable(error.to_string())
+            ExportError::NoTerminal { .. }
+            | ExportError::Desktop
+            | ExportError::NoPictures
+            | ExportError::FilmTooLarge { .. } => Self::unprocessable(error.to_string()),
+            ExportError::Track(error) => error.into(),
+            ExportError::Tape(_) | ExportError::Write(_) | ExportError::Film(_) => {
+                Self::internal(error)
             }
-            export::ExportError::Tape(_) | export::ExportError::Write(_) => Self::internal(error),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
+use std::thread;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
@@ -12,6 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::problem::Problem;
 use crate::state::Api;
+use crate::tracks::give_way;
 
 /// Bytes of one piece of an answer.
 const PIECE: usize = 64 * 1024;
@@ -60,21 +62,58 @@ where
     E: Into<Problem> + std::fmt::Display + Send + 'static,
     W: FnOnce(&mut dyn Write) -> Result<(), E> + Send + 'static,
 {
-    let (sender, mut pieces) = mpsc::channel(AHEAD);
-    tokio::task::spawn_blocking(move || {
-        let mut pipe = Pipe {
-            piece: Vec::with_capacity(PIECE),
-            sender,
-        };
-        let last = match write(&mut pipe) {
-            Ok(()) => pipe.flush().map(|()| Ok(END)),
-            Err(error) => Ok(Err(error)),
-        };
-        // Nobody listens any more if the reader went away; that is his business.
-        if let Ok(last) = last {
-            let _ = pipe.sender.blocking_send(last);
-        }
-    });
+    let (sender, pieces) = mpsc::channel(AHEAD);
+    tokio::task::spawn_blocking(move || fill(write, sender));
+    sent(name, content_type, pieces).await
+}
+
+/// The same for what takes much computing: it is done by a thread that gives way to all others.
+pub async fn written_aside<E, W>(
+    name: &str,
+    content_type: &'static str,
+    write: W,
+) -> Result<Response, Problem>
+where
+    E: Into<Problem> + std::fmt::Display + Send + 'static,
+    W: FnOnce(&mut dyn Write) -> Result<(), E> + Send + 'static,
+{
+    let (sender, pieces) = mpsc::channel(AHEAD);
+    let work = move || {
+        give_way();
+        fill(write, sender);
+    };
+    let thread = thread::Builder::new().name("export".to_owned());
+    thread.spawn(work).map_err(Problem::internal)?;
+    sent(name, content_type, pieces).await
+}
+
+/// What is written goes from piece to piece to the receiver.
+fn fill<E>(
+    write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    sender: mpsc::Sender<Result<Bytes, E>>,
+) {
+    let mut pipe = Pipe {
+        piece: Vec::with_capacity(PIECE),
+        sender,
+    };
+    let last = match write(&mut pipe) {
+        Ok(()) => pipe.flush().map(|()| Ok(END)),
+        Err(error) => Ok(Err(error)),
+    };
+    // Nobody listens any more if the reader went away; that is his business.
+    if let Ok(last) = last {
+        let _ = pipe.sender.blocking_send(last);
+    }
+}
+
+async fn sent<E>(
+    name: &str,
+    content_type: &'static str,
+    mut pieces: mpsc::Receiver<Result<Bytes, E>>,
+) -> Result<Response, Problem>
+where
+    E: Into<Problem> + std::fmt::Display + Send + 'static,
+{
     let first = match pieces.recv().await {
         Some(Ok(piece)) => piece,
         Some(Err(error)) => return Err(error.into()),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
+use std::time::Duration;
 
 use sallyport_recorder::track::{self, Standing, TrackError};
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, oneshot};
@@ -16,6 +17,10 @@ use crate::problem::Problem;
 const MAKING: usize = 2;
 /// Pictures drawn at once: the largest takes 64 MiB, twice.
 const DRAWING: usize = 4;
+/// Films made at once: each takes a processor, and three times the memory of a picture.
+const FILMING: usize = 2;
+/// When to ask again for a film.
+const LATER: Duration = Duration::from_secs(60);
 /// How nice the threads are (setpriority): they get what is left.
 const NICE: i32 = 10;
 
@@ -24,6 +29,7 @@ pub struct Tracks {
     turns: Mutex<HashMap<PathBuf, Weak<Turn<()>>>>,
     making: Arc<Semaphore>,
     drawing: Arc<Semaphore>,
+    filming: Arc<Semaphore>,
 }
 
 impl Default for Tracks {
@@ -32,6 +38,7 @@ impl Default for Tracks {
             turns: Mutex::default(),
             making: Arc::new(Semaphore::new(MAKING)),
             drawing: Arc::new(Semaphore::new(DRAWING)),
+            filming: Arc::new(Semaphore::new(FILMING)),
         }
     }
 }
@@ -65,6 +72,19 @@ impl Tracks {
         place(&self.drawing).await
     }
 
+    /// A place to make a film in. Nobody waits for one: whoever has it may take hours to fetch his film.
+    pub fn filming(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = Arc::clone(&self.filming).try_acquire_owned();
+        place.map_err(|_| {
+            Problem::too_many(
+                format!(
+                    "{FILMING} films are being made already: try again when one of them is done"
+                ),
+                LATER,
+            )
+        })
+    }
+
     fn turn(&self, tape: &Path) -> Arc<Turn<()>> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         turns.retain(|_, turn| turn.strong_count() > 0);
@@ -90,10 +110,7 @@ fn on_a_thread(
 ) -> Result<oneshot::Receiver<Result<(), TrackError>>, Problem> {
     let (done, made) = oneshot::channel();
     let work = move || {
-        // On Linux it concerns the calling thread alone. Without the right to, it works as everybody does.
-        if let Err(error) = rustix::process::nice(NICE) {
-            tracing::debug!(%error, "the thread that makes a track cannot give way");
-        }
+        give_way();
         let rebuilt = track::rebuild(&tape, &track::path_of(&tape));
         match &rebuilt {
             Ok(bytes) => tracing::info!(tape = %tape.display(), bytes, "a picture track was made"),
@@ -107,6 +124,14 @@ fn on_a_thread(
     let thread = thread::Builder::new().name("track".to_owned());
     thread.spawn(work).map_err(Problem::internal)?;
     Ok(made)
+}
+
+/// From here on the calling thread gets what others leave. Never to be called by one that does something else later.
+pub fn give_way() {
+    // On Linux it concerns the calling thread alone. Without the right to, it works as everybody does.
+    if let Err(error) = rustix::process::nice(NICE) {
+        tracing::debug!(%error, "a thread cannot give way");
+    }
 }
 
 /// How far the track is; the one that was found damaged counts as unfinished.

@@ -14,33 +14,49 @@ use crate::output::{self, create};
 
 /// A server may first have to make the pictures of a long recording, which takes a second for every 100 MB of it.
 const MAKING_PICTURES: Duration = Duration::from_secs(3600);
+/// Where nothing changes, a film stands still for so long, if nobody says how long.
+const IDLE_CUT: Duration = Duration::from_secs(2);
+
+/// What is asked for, with all that belongs to it and nothing that does not.
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    Asciicast { channel: Option<u32> },
+    Text,
+    Picture { at: Duration },
+    Film { idle_cut: Duration },
+}
 
 /// Writes a recording in another form.
 pub(super) fn run(archive: &Archive, asked: &Export) -> Result<(), Failure> {
-    let at = moment(asked)?;
+    let wanted = Wanted::of(asked)?;
     let file = asked.output.as_deref();
-    if at.is_some() && file.is_none() && output::is_terminal() {
+    if wanted.is_binary() && file.is_none() && output::is_terminal() {
         return Err(Failure::new(
-            "a picture is nothing for a terminal: name a file with -o FILE",
+            "a picture or film is nothing for a terminal: name a file with -o FILE",
         ));
     }
     match archive {
         Archive::Server(client) if !Path::new(&asked.recording).is_file() => {
-            let mut bytes = exported(client, asked, at)?;
+            let mut bytes = exported(client, &asked.recording, &wanted)?;
             write_to(file, |out| Ok(std::io::copy(&mut bytes, out).map(drop)?))
         }
         Archive::Server(_) | Archive::Folder(_) => {
             let tape = find::tape(archive, &asked.recording)?;
             let path = tape.path();
-            if let Some(at) = at {
-                let png = export::picture_at(path, at).or_fail(path.display())?;
-                return write_to(file, |out| Ok(out.write_all(&png)?));
+            match wanted {
+                Wanted::Asciicast { channel } => {
+                    write_to(file, |out| export::asciicast(path, channel, out))
+                }
+                Wanted::Text => write_to(file, |out| export::text(path, out)),
+                Wanted::Picture { at } => {
+                    let png = export::picture_at(path, at).or_fail(path.display())?;
+                    write_to(file, |out| Ok(out.write_all(&png)?))
+                }
+                Wanted::Film { idle_cut } => {
+                    let limit = (!idle_cut.is_zero()).then_some(idle_cut);
+                    write_to(file, |out| export::mp4(path, limit, out))
+                }
             }
-            write_to(file, |out| match asked.format {
-                Format::Text => export::text(path, out),
-                // A picture has a time, and was written above.
-                Format::Asciicast | Format::PngAt => export::asciicast(path, asked.channel, out),
-            })
         }
     }
 }
@@ -48,51 +64,86 @@ pub(super) fn run(archive: &Archive, asked: &Export) -> Result<(), Failure> {
 /// The server's own export: it is put on record as one.
 fn exported(
     client: &Client,
-    asked: &Export,
-    at: Option<Duration>,
+    recording: &str,
+    wanted: &Wanted,
 ) -> Result<impl Read + use<>, Failure> {
-    let id = find::on_server(client, &asked.recording)?;
+    let id = find::on_server(client, recording)?;
     let path = |last: &str| format!("recordings/{}/{last}", escape(&id));
-    let format = match asked.format {
-        Format::Asciicast => "asciicast",
-        Format::Text => "text",
-        Format::PngAt => {
-            let seconds = at.unwrap_or_default().as_secs_f64().to_string();
-            return client.download_late(&path("pictures"), &[("at", seconds)], MAKING_PICTURES);
+    let format = |name: &str| ("format", name.to_owned());
+    let seconds = |span: &Duration| span.as_secs_f64().to_string();
+    match wanted {
+        Wanted::Asciicast { channel } => {
+            let mut query = vec![format("asciicast")];
+            query.extend(channel.map(|channel| ("channel", channel.to_string())));
+            client.download(&path("export"), &query)
         }
-    };
-    let mut query = vec![("format", format.to_owned())];
-    if let Some(channel) = asked.channel {
-        query.push(("channel", channel.to_string()));
+        Wanted::Text => client.download(&path("export"), &[format("text")]),
+        Wanted::Picture { at } => {
+            client.download_late(&path("pictures"), &[("at", seconds(at))], MAKING_PICTURES)
+        }
+        Wanted::Film { idle_cut } => {
+            let query = [format("mp4"), ("idle_cut", seconds(idle_cut))];
+            client.download_late(&path("export"), &query, MAKING_PICTURES)
+        }
     }
-    client.download(&path("export"), &query)
 }
 
-/// `--at`, which belongs to pictures and to nothing else.
-fn moment(asked: &Export) -> Result<Option<Duration>, Failure> {
-    match (asked.format, &asked.at, asked.channel) {
-        (Format::PngAt, _, Some(_)) => Err(Failure::new(
-            "--channel is of terminals: leave it out for a picture",
-        )),
-        (Format::PngAt, None, _) => Err(Failure::new(
-            "say which picture: --at 12.5s is what the desktop showed 12.5 seconds after the start",
-        )),
-        (Format::PngAt, Some(text), None) => span(text).map(Some),
-        (Format::Asciicast | Format::Text, Some(_), _) => Err(Failure::new(
-            "--at is of pictures: write --format png-at as well",
-        )),
-        (Format::Asciicast | Format::Text, None, _) => Ok(None),
+impl Wanted {
+    /// What the options say together.
+    fn of(asked: &Export) -> Result<Self, Failure> {
+        let refuse = |told: &str| Err(Failure::new(told));
+        let is_film = asked.format == Format::Mp4;
+        let is_picture = asked.format == Format::PngAt;
+        if asked.channel.is_some() && (is_film || is_picture) {
+            return refuse("--channel is of terminals: leave it out for a picture or film");
+        }
+        if asked.at.is_some() && !is_picture {
+            return refuse("--at is of pictures: write --format png-at as well");
+        }
+        if asked.idle_cut.is_some() && !is_film {
+            return refuse("--idle-cut is of films: write --format mp4 as well");
+        }
+        Ok(match asked.format {
+            Format::Asciicast => Self::Asciicast {
+                channel: asked.channel,
+            },
+            Format::Text => Self::Text,
+            Format::PngAt => match &asked.at {
+                Some(text) => Self::Picture {
+                    at: span("--at", text)?,
+                },
+                None => {
+                    return refuse(
+                        "say which picture: --at 12.5s is what the desktop showed 12.5 seconds after the start",
+                    );
+                }
+            },
+            Format::Mp4 => Self::Film {
+                idle_cut: match &asked.idle_cut {
+                    Some(text) => span("--idle-cut", text)?,
+                    None => IDLE_CUT,
+                },
+            },
+        })
+    }
+
+    /// Would it make a mess of a terminal?
+    fn is_binary(&self) -> bool {
+        match self {
+            Self::Picture { .. } | Self::Film { .. } => true,
+            Self::Asciicast { .. } | Self::Text => false,
+        }
     }
 }
 
 /// `12.5s`, `12.5`, `3m 20s`.
-fn span(text: &str) -> Result<Duration, Failure> {
+fn span(option: &str, text: &str) -> Result<Duration, Failure> {
     let seconds = text.strip_suffix('s').unwrap_or(text).trim().parse().ok();
     let decimal = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     match decimal {
         Some(span) => Ok(span),
         None => humantime::parse_duration(text).or_fail(format!(
-            "--at is `{text}`, but must be a length of time, for example 12.5s or 3m20s"
+            "{option} is `{text}`, but must be a length of time, for example 12.5s or 3m20s"
         )),
     }
 }
@@ -127,10 +178,45 @@ mod tests {
             ("3m20s", 200_000),
             ("1h 1s", 3_601_000),
         ] {
-            assert_eq!(span(text).unwrap(), Duration::from_millis(millis), "{text}");
+            assert_eq!(
+                span("--at", text).unwrap(),
+                Duration::from_millis(millis),
+                "{text}"
+            );
         }
         for wrong in ["", "s", "-1s", "soon", "NaN", "inf", "1e300"] {
-            assert!(span(wrong).is_err(), "{wrong}");
+            assert!(span("--at", wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn options_belong_to_their_formats() {
+        let asked = |format, at: Option<&str>, idle_cut: Option<&str>| {
+            Wanted::of(&Export {
+                recording: "r".to_owned(),
+                format,
+                channel: None,
+                at: at.map(str::to_owned),
+                idle_cut: idle_cut.map(str::to_owned),
+                output: None,
+            })
+        };
+        let film = |seconds| Wanted::Film {
+            idle_cut: Duration::from_secs(seconds),
+        };
+        assert_eq!(asked(Format::Mp4, None, None).unwrap(), film(2));
+        assert_eq!(asked(Format::Mp4, None, Some("0")).unwrap(), film(0));
+        assert_eq!(asked(Format::Mp4, None, Some("1m")).unwrap(), film(60));
+        for (format, at, idle_cut, told) in [
+            (Format::Mp4, Some("1s"), None, "png-at"),
+            (Format::PngAt, Some("1s"), Some("1s"), "mp4"),
+            (Format::PngAt, None, None, "--at"),
+            (Format::Text, None, Some("1s"), "mp4"),
+            (Format::Asciicast, Some("1s"), None, "png-at"),
+            (Format::Mp4, None, Some("soon"), "--idle-cut"),
+        ] {
+            let refused = asked(format, at, idle_cut).unwrap_err().to_string();
+            assert!(refused.contains(told), "{refused}");
         }
     }
 }

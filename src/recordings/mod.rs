@@ -73,8 +73,8 @@ fn is_desktop(client: &Client, recording: &str) -> Result<bool, Failure> {
 /// What to do with a desktop's recording instead of playing it in a terminal.
 fn not_a_terminal(recording: impl fmt::Display) -> Failure {
     Failure::new(format!(
-        "this recording is of a desktop (RDP), which no terminal can play: take pictures of it with \
-         `sallyport recordings export {recording} --format png-at --at 12.5s -o FILE`"
+        "this recording is of a desktop (RDP), which no terminal can play: make a film of it with \
+         `sallyport recordings export {recording} --format mp4 -o FILE`, or a picture with --format png-at --at 12.5s"
     ))
 }
 

@@ -96,7 +96,7 @@ pub fn paths() -> Paths {
         .op(Get, "/api/v1/recordings", Who::Readers, "Recordings", None, Page("Recording", &RECORDINGS))
         .op(Get, "/api/v1/recordings/{id}", Who::Readers, "A recording, named by its connection", None, Json(200, "Recording"))
         .op(Get, "/api/v1/recordings/{id}/tape", Who::Readers, "The tape itself", None, Bytes("application/octet-stream"))
-        .op(Get, "/api/v1/recordings/{id}/export", Who::Readers, "As `format` asciicast or text; of `channel`", None, Bytes("application/x-asciicast"))
+        .op(Get, "/api/v1/recordings/{id}/export", Who::Readers, "As `format` asciicast (of `channel`), text, or mp4: a film of a desktop, which stands still for at most `idle_cut` seconds where nothing changes (default 2; 0: nothing is left out)", None, Bytes("application/x-asciicast"))
         .op(Get, "/api/v1/recordings/{id}/pictures", Who::Readers, "What a recorded desktop showed `at` so many seconds after its start, with the pointer; if its pictures are not there, they are made first, which takes as long as the recording is large", None, Bytes("image/png"))
         .op(Get, "/api/v1/recordings/{id}/pictures/index", Who::Readers, "What a player of a recorded desktop needs to know: length, size, keyframes, and how much changed when", None, Json(200, "PictureIndex"))
         .op(Get, "/api/v1/recordings/{id}/verify", Who::Readers, "Check it", None, Json(200, "TapeReport"))

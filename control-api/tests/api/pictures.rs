@@ -1,7 +1,9 @@
 //! Recorded desktops in pictures.
 
 use std::thread;
+use std::time::Duration;
 
+use sallyport_recorder::export;
 use sallyport_recorder::track::{self, Canvas, PictureWriter, What};
 use sallyport_recorder::{Painter, TapeReader};
 use serde_json::{Value, json};
@@ -155,6 +157,39 @@ fn the_track_of_a_session_that_goes_on_is_left_alone() {
 }
 
 #[test]
+fn a_recorded_desktop_is_sent_as_a_film() {
+    let world = World::new();
+    let carol = world.token("carol");
+    let (live, tape) = recorded(&world);
+    let base = format!("/api/v1/recordings/{}/export", live.connection);
+    let get = |query: &str| world.client.get(&carol, &format!("{base}?{query}"));
+    let film = get("format=mp4");
+    assert_eq!(film.status, 200, "{}", film.text);
+    assert_eq!(film.headers["content-type"], "video/mp4");
+    assert!(track::path_of(&tape).exists(), "it is made first");
+    let here = |limit| {
+        let mut film = Vec::new();
+        export::mp4(&tape, limit, &mut film).unwrap();
+        film
+    };
+    assert!(film.bytes == here(Some(Duration::from_secs(2))));
+    let cut = get("format=mp4&idle_cut=0.5");
+    assert!(cut.bytes == here(Some(Duration::from_millis(500))));
+    assert!(get("format=mp4&idle_cut=0").bytes == here(None));
+    for wrong in ["-1", "soon", "NaN", "1e300"] {
+        let refused = get(&format!("format=mp4&idle_cut={wrong}"));
+        assert_eq!(refused.status, 400, "{wrong}");
+    }
+    let webm = get("format=webm");
+    assert_eq!(webm.status, 400);
+    assert!(webm.detail().contains("mp4"), "{}", webm.detail());
+    let terminal = format!("/api/v1/recordings/{}/export", world.own.connection);
+    let terminal = world.client.get(&carol, &format!("{terminal}?format=mp4"));
+    assert_eq!(terminal.status, 422);
+    assert!(terminal.detail().contains("asciicast"));
+}
+
+#[test]
 fn pictures_are_for_those_who_may_read_recordings_and_of_desktops_only() {
     let world = World::new();
     let (live, tape) = recorded(&world);
@@ -181,7 +216,7 @@ fn pictures_are_for_those_who_may_read_recordings_and_of_desktops_only() {
     let base = format!("/api/v1/recordings/{}", live.connection);
     let cast = world.client.get(&carol, &format!("{base}/export"));
     assert_eq!(cast.status, 422);
-    assert!(cast.detail().contains("png-at"), "{}", cast.detail());
+    assert!(cast.detail().contains("mp4"), "{}", cast.detail());
     let text = world
         .client
         .get(&carol, &format!("{base}/export?format=text"));

@@ -1,6 +1,7 @@
-//! Tapes in other forms: asciicast, text, and step by step for a player; a desktop's in pictures.
+//! Tapes in other forms: asciicast, text, and step by step for a player; a desktop's in pictures and as a film.
 
 mod asciicast;
+mod film;
 mod lines;
 mod pictures;
 mod replay;
@@ -11,10 +12,12 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use asciicast::asciicast;
+pub use film::mp4;
 pub use pictures::{Pictures, Shown, canvas_at, picture_at};
 pub use replay::{Pace, Replay, Step, StepKind};
 pub use text::text;
 
+use crate::track::TrackError;
 use crate::{Entry, TapeError, TapeReader};
 
 /// Why an export failed.
@@ -28,7 +31,7 @@ pub enum ExportError {
     Write(#[from] std::io::Error),
     /// No terminal, but a desktop.
     #[error(
-        "the tape holds a desktop (RDP) and no terminal: export pictures of it (png-at), or what happened as text"
+        "the tape holds a desktop (RDP) and no terminal: export it as a film (mp4), pictures of it (png-at), or what happened as text"
     )]
     Desktop,
     /// Nothing to play.
@@ -37,6 +40,25 @@ pub enum ExportError {
         /// The channel asked for, if one was.
         channel: Option<u32>,
     },
+    /// The tape's pictures.
+    #[error(transparent)]
+    Track(#[from] TrackError),
+    /// A desktop that never drew anything.
+    #[error("the tape shows no picture: export what happened as text")]
+    NoPictures,
+    /// More pixels than a film may have.
+    #[error(
+        "the desktop is too large for a film ({width}x{height} with the strip below): export pictures of it (png-at)"
+    )]
+    FilmTooLarge {
+        /// Pixels in a row.
+        width: u16,
+        /// Rows.
+        height: u16,
+    },
+    /// The film's encoder or container.
+    #[error("cannot make a film: {0}; export pictures of the desktop instead (png-at)")]
+    Film(String),
 }
 
 impl From<serde_json::Error> for ExportError {

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::frames::Frames;
 use crate::picture::{Desktop, Rect};
 use crate::track::{self, Canvas, Item, PictureReader, TrackError, What};
-use crate::{Entry, TapeReader};
+use crate::{Entry, TapeHeader, TapeReader};
 
 /// What a desktop's tape shows at a time, as PNG, with the pointer. It is taken from the tape's track if that is there
 /// and reaches so far; the tape itself is decoded otherwise, which takes as long as it is large.
@@ -78,6 +80,7 @@ pub struct Pictures {
     reader: PictureReader,
     canvas: Canvas,
     ahead: Option<Item>,
+    ended: bool,
     idle_limit: Option<Duration>,
     /// The time of the last picture on the tape, and in the film.
     tape_at: Option<Duration>,
@@ -100,15 +103,18 @@ impl Pictures {
         let reader = match there {
             // Somebody may be writing the track of a tape that has no end yet: it is left alone.
             Some(reader) => reader,
-            None => {
-                track::rebuild(tape, &path)?;
-                PictureReader::open(&path, frames.header())?
-            }
+            None => match track::rebuild(tape, &path) {
+                Ok(_) => PictureReader::open(&path, frames.header())?,
+                // Evidence may lie where nothing can be written.
+                Err(TrackError::Io { .. }) => elsewhere(tape, frames.header())?,
+                Err(error) => return Err(error),
+            },
         };
         Ok(Self {
             reader,
             canvas: Canvas::default(),
             ahead: None,
+            ended: false,
             idle_limit,
             tape_at: None,
             at: Duration::ZERO,
@@ -131,6 +137,7 @@ impl Pictures {
         let tape_at = first.at;
         self.pass(tape_at);
         if first.what == What::End {
+            self.ended = true;
             return Ok(None);
         }
         let mut changed = self.canvas.apply(&first.what)?;
@@ -156,6 +163,25 @@ impl Pictures {
         self.at
     }
 
+    /// Where on the tape the last picture given is; behind the last one: the tape's end.
+    pub fn tape_length(&self) -> Duration {
+        self.tape_at.unwrap_or_default()
+    }
+
+    /// The most pixels that a row of them has, and the most rows; `None`: there are none. Reads heads only.
+    pub fn size(&self) -> Result<Option<(u16, u16)>, TrackError> {
+        let index = self.reader.index()?;
+        Ok((index.width > 0 && index.height > 0).then_some((index.width, index.height)))
+    }
+
+    /// Behind the last picture: fails if the track broke off before the tape's end. To be asked of finished tapes only.
+    pub fn require_end(&self) -> Result<(), TrackError> {
+        match self.ended {
+            true => Ok(()),
+            false => Err(self.reader.broken()),
+        }
+    }
+
     /// The film begins with the first picture; from there on time passes, but not more than the limit at once.
     fn pass(&mut self, tape_at: Duration) {
         if let Some(before) = self.tape_at {
@@ -164,6 +190,19 @@ impl Pictures {
         }
         self.tape_at = Some(tape_at);
     }
+}
+
+/// Makes the track of a tape in the folder for temporary files, where it has no name any more when this returns.
+fn elsewhere(tape: &Path, header: &TapeHeader) -> Result<PictureReader, TrackError> {
+    let name = format!("sallyport-{}", Uuid::new_v4());
+    let path = std::env::temp_dir()
+        .join(name)
+        .with_extension(track::EXTENSION);
+    track::rebuild(tape, &path)?;
+    let reader = PictureReader::open(&path, header);
+    let removed = std::fs::remove_file(&path);
+    removed.map_err(TrackError::io("remove", &path))?;
+    reader
 }
 
 #[cfg(test)]

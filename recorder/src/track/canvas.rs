@@ -135,8 +135,7 @@ impl Canvas {
         if self.pointer.hidden {
             return drawn;
         }
-        let shape = self.pointer.shape.clone();
-        let shape = shape.unwrap_or_else(|| Arc::new(arrow()));
+        let shape = self.shape();
         let left = i32::from(self.pointer.x) - i32::from(shape.hot_x);
         let top = i32::from(self.pointer.y) - i32::from(shape.hot_y);
         let width = usize::from(shape.width).max(1);
@@ -149,6 +148,28 @@ impl Canvas {
             drawn.blend(x, y, pixel);
         }
         drawn
+    }
+
+    /// The part of the picture that the pointer is drawn on; `None`: it is not to be seen.
+    pub(crate) fn pointer_part(&self) -> Option<Rect> {
+        if self.pointer.hidden {
+            return None;
+        }
+        let shape = self.shape();
+        let (x, y) = (self.pointer.x, self.pointer.y);
+        let part = Rect {
+            x: x.saturating_sub(shape.hot_x),
+            y: y.saturating_sub(shape.hot_y),
+            width: shape.width,
+            height: shape.height,
+        };
+        part.within(self.width, self.height)
+    }
+
+    /// What the pointer looks like.
+    fn shape(&self) -> Arc<PointerShape> {
+        let shape = self.pointer.shape.clone();
+        shape.unwrap_or_else(|| Arc::new(arrow()))
     }
 
     fn blend(&mut self, x: usize, y: usize, pixel: &[u8]) {

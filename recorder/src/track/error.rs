@@ -14,7 +14,7 @@ pub enum TrackError {
     /// The system refused.
     #[error("cannot {doing} the picture track {path}: {source}")]
     Io {
-        /// `create`, `write`, `open`, `read`.
+        /// `create`, `write`, `open`, `read`, `remove`.
         doing: &'static str,
         /// Which file.
         path: PathBuf,
@@ -54,7 +54,7 @@ pub enum TrackError {
 
 impl TrackError {
     /// With the place and what was tried.
-    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io {
             doing,

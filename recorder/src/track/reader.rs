@@ -81,6 +81,11 @@ impl PictureReader {
         Ok(Some((canvas, false)))
     }
 
+    /// An error for a track that cannot be read on here.
+    pub(crate) fn broken(&self) -> TrackError {
+        self.items.broken()
+    }
+
     /// What a player needs to know before it shows any of it. Reads heads only, but all of them.
     pub fn index(&self) -> Result<Index, TrackError> {
         Index::of(&self.items)
