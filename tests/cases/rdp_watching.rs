@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sallyport_recorder::picture::Rect;
 use sallyport_recorder::track::{Canvas, What};
 use sallyport_tests::harness::{
-    Frame, Gateway, Picture, RdpHost, Watcher, Xrdp, eventually, run, tapes,
+    Film, Frame, Gateway, Picture, RdpHost, Watcher, Xrdp, eventually, run, tapes,
 };
 use serde_json::{Value, json};
 
@@ -145,8 +145,19 @@ fn a_viewer_sees_what_the_user_sees_within_a_second() {
     watcher.wait_json("end", SOON);
 }
 
+/// The upper left of a picture, as large as another.
+fn cut(picture: &Picture, like: &Picture) -> Picture {
+    let rows = picture.rgb.chunks_exact(picture.width * 3);
+    let rows = rows.take(like.height).map(|row| &row[..like.width * 3]);
+    Picture {
+        width: like.width,
+        height: like.height,
+        rgb: rows.flatten().copied().collect(),
+    }
+}
+
 #[test]
-fn the_command_line_takes_pictures_live_and_of_recordings() {
+fn the_command_line_takes_pictures_live_and_makes_films_of_recordings() {
     let xrdp = Xrdp::start();
     let gateway = Gateway::builder()
         .rdp_host(RdpHost::new("desk", xrdp.port()))
@@ -205,6 +216,27 @@ fn the_command_line_takes_pictures_live_and_of_recordings() {
     assert!(tape.with_extension("picture").exists(), "it is made again");
     assert_eq!(from_png(&there), from_png(&here));
     assert!(from_png(&there).differing(&shown, 0.0) <= POINTER);
+
+    fs::remove_file(tape.with_extension("picture")).unwrap();
+    let film = |what: &str, to: &std::path::Path| {
+        let to = name(to);
+        let words = ["recordings", "export", what, "--format", "mp4", "-o", &to];
+        bob(&words).ok();
+    };
+    let (here, there) = (file("here.mp4"), file("there.mp4"));
+    film(&recording, &there);
+    film(&name(&tape), &here);
+    let bytes = fs::read(&there).unwrap();
+    assert!(bytes == fs::read(&here).unwrap());
+    let film = Film::of(&bytes);
+    assert!(film.pictures > 1);
+    let session = Duration::from_secs_f64(index["duration"].as_f64().unwrap());
+    assert!(film.length <= session + Duration::from_secs(1));
+    assert!(film.last.height > shown.height, "the strip");
+    let last = cut(&film.last, &shown);
+    // Colours at the edges of letters are those of four pixels together.
+    let edges = shown.width * shown.height / 100;
+    assert!(last.differing(&shown, 10.0) <= POINTER + edges);
     for refused in [
         bob(&["recordings", "replay", &recording]),
         bob(&["recordings", "replay", &name(&tape)]),
@@ -213,5 +245,8 @@ fn the_command_line_takes_pictures_live_and_of_recordings() {
     ] {
         let refused = refused.failed();
         assert!(refused.err.contains("png-at"), "{}", refused.err);
+        assert!(refused.err.contains("mp4"), "{}", refused.err);
     }
+    let webm = bob(&["recordings", "export", &recording, "--format", "webm"]).failed();
+    assert!(webm.err.contains("mp4"), "{}", webm.err);
 }

@@ -3,6 +3,7 @@
 mod api;
 mod client;
 mod eventually;
+mod film;
 mod gateway;
 mod jump;
 mod peers;
@@ -22,6 +23,7 @@ mod world;
 pub use api::{Answer, Api};
 pub use client::{Anyone, Client};
 pub use eventually::{eventually, wait_until};
+pub use film::Film;
 pub use gateway::{Gateway, GatewayBuilder, product};
 pub use jump::Jump;
 pub use peers::{Peer, PeerKind};
