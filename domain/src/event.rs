@@ -297,6 +297,18 @@ events! {
     ViewerJoined { /** Who. */ viewer: String } = "viewer.joined", Info, "{viewer} watches";
     /// Nobody of that name watches any more.
     ViewerLeft { /** Who. */ viewer: String } = "viewer.left", Info, "{viewer} stopped watching";
+    /// A desktop is shown, or shown in another size.
+    DesktopShown { /** Pixels. */ width: u16, /** Pixels. */ height: u16 }
+        = "desktop.shown", Info, "a desktop of {width}x{height} pixels";
+    /// The client has told its monitors, for the target to follow.
+    MonitorsChanged { /** How many. */ monitors: u32, /** Pixels, all together. */ width: u32, /** Pixels. */ height: u32 }
+        = "desktop.monitors", Info, "{monitors} monitors of {width}x{height} pixels together";
+    /// The target says that somebody has logged on.
+    LoggedOn { /** May be empty. */ domain: String, /** May be empty. */ user: String, /** The session on the target. */ session: Option<u32> }
+        = "target.logged_on", Info, "the target has logged on {domain}\\{user} (session {session:?})";
+    /// The target says that something is in the way of a log-on (MS-RDPBCGR 2.2.10.1.1.4.1).
+    LogonTrouble { /** ErrorNotificationType. */ notification: u32, /** ErrorNotificationData. */ data: u32 }
+        = "target.logon_trouble", Warn, "the target has trouble with a log-on: type {notification:#x}, data {data:#x}";
     /// A connection is over.
     Disconnected { /** Which. */ connection: ConnectionId, /** Why. */ reason: CloseReason }
         = "connection.closed", Info, "disconnected: {reason}";

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::rdp_common::{PATIENCE, desktop, ended, order, write};
 use super::rdp_watching::{POINTER, from_png};
-use super::text;
+use super::{events, text};
 
 /// What the codecs of the pipeline lose.
 const LOST: f64 = 15.0;
@@ -46,6 +46,13 @@ fn worked_on(shadow: Shadow, how: &str) -> (usize, bool) {
     let shown = client.wait_same(shadow.display(), LOST, PATIENCE);
     client.close();
     ended(&admin, &session, PATIENCE);
+    let all = events(&admin, text(&session, "id"));
+    let shown_as = all
+        .iter()
+        .filter(|event| event["kind"] == "desktop.shown")
+        .map(|event| (&event["detail"]["width"], &event["detail"]["height"]));
+    let size = (&json!(shown.width), &json!(shown.height));
+    assert_eq!(shown_as.collect::<Vec<_>>(), [size], "{all:#?}");
 
     let tape = tapes(gateway.data()).remove(0);
     let sent = entries(&tape).into_iter().map(|timed| match timed.entry {

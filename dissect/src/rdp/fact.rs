@@ -67,6 +67,15 @@ pub enum ChannelFact {
         /// All of it?
         whole: bool,
     },
+    /// The client has told its monitors.
+    Monitors {
+        /// How many.
+        count: u32,
+        /// Pixels from the left end of the leftmost to the right end of the rightmost.
+        width: u32,
+        /// The same downwards.
+        height: u32,
+    },
     /// The target wanted a dynamic channel that nobody may have, and did not get it. Told once for each name.
     NotOpened {
         /// How it is called.

@@ -11,6 +11,7 @@ pub mod dynamic;
 mod fact;
 pub mod frame;
 pub mod input;
+pub mod logon;
 pub mod mcs;
 pub mod ntlm;
 pub mod output;

@@ -4,6 +4,7 @@
 //! not hear of it. Nothing passes under an id that is not open. Of what passes, only what a client says about graphics is
 //! looked at: it decides in which form pictures come, and the recorder has to understand them.
 
+mod display;
 mod graphics;
 mod wire;
 
@@ -19,6 +20,8 @@ use wire::{Head, command};
 const MOST_OPEN: usize = 64;
 /// Names of which it is told that they are refused.
 const MOST_TOLD: usize = 32;
+/// Layouts of monitors that are told; a window that is dragged makes many.
+const MOST_LAYOUTS: u32 = 256;
 
 /// What may pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -89,6 +92,8 @@ pub struct Dynamic {
     rules: Rules,
     open: BTreeMap<u32, Open>,
     told: BTreeSet<Vec<u8>>,
+    layouts: u32,
+    layout: Option<ChannelFact>,
 }
 
 impl Dynamic {
@@ -155,10 +160,18 @@ impl Dynamic {
         Verdict::Pass
     }
 
-    fn is(&self, channel: u32, kind: Kind) -> bool {
-        self.open
-            .get(&channel)
-            .is_some_and(|open| open.kind == kind)
+    fn kind(&self, channel: u32) -> Option<Kind> {
+        self.open.get(&channel).map(|open| open.kind)
+    }
+
+    /// The client says something about its monitors.
+    fn laid_out(&mut self, head: &Head<'_>, out: &mut Out) {
+        let layout = display::monitors(head.body);
+        if layout.is_some() && layout != self.layout && self.layouts < MOST_LAYOUTS {
+            self.layouts += 1;
+            out.facts.extend(layout.clone());
+            self.layout = layout;
+        }
     }
 
     /// The client says something about graphics, all of it or a part (2.2.3.1, 2.2.3.2).
@@ -217,14 +230,16 @@ impl Protocol for Dynamic {
             | command::DATA
             | command::DATA_FIRST_COMPRESSED
             | command::DATA_COMPRESSED => {
-                let channel = Head::read(head)?.channel;
-                if from == Sender::Server || !self.is(channel, Kind::Graphics) {
-                    let open = self.open.contains_key(&channel);
-                    return Ok(if open { Course::Stream } else { Course::Skip });
-                }
-                match command {
-                    command::DATA_FIRST | command::DATA => Ok(Course::Keep),
-                    _ => Err(Malformed("a client compresses what it says about graphics")),
+                let Some(kind) = self.kind(Head::read(head)?.channel) else {
+                    return Ok(Course::Skip);
+                };
+                match (from, kind, command) {
+                    (Sender::Client, Kind::Graphics, command::DATA_FIRST | command::DATA)
+                    | (Sender::Client, Kind::Display, command::DATA) => Ok(Course::Keep),
+                    (Sender::Client, Kind::Graphics, _) => {
+                        Err(Malformed("a client compresses what it says about graphics"))
+                    }
+                    (Sender::Client | Sender::Server, ..) => Ok(Course::Stream),
                 }
             }
             // Ways past the gateway; none was agreed on (2.2.5).
@@ -239,6 +254,10 @@ impl Protocol for Dynamic {
             (command::CREATE, Sender::Server) => Ok(self.asked_for(&head, out)),
             (command::CREATE, Sender::Client) => self.answered(&head),
             (command::CLOSE, from) => Ok(self.closes(from, head.channel)),
+            _ if self.kind(head.channel) == Some(Kind::Display) => {
+                self.laid_out(&head, out);
+                Ok(Verdict::Pass)
+            }
             _ => self.said(&head),
         }
     }

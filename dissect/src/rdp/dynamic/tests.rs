@@ -222,3 +222,32 @@ fn there_are_not_many_open_at_once() {
     assert_eq!(played.to_client.len(), MOST_OPEN);
     assert_eq!(played.to_target.len(), 1);
 }
+
+#[test]
+fn monitors_are_told_once_they_change() {
+    let mut played = opened("Microsoft::Windows::RDS::DisplayControl");
+    let monitor = |left: u32, width: u32| numbers(&[0, left, 0, width, 1080, 0, 0, 0, 100, 100]);
+    let layout = |monitors: &[Vec<u8>]| {
+        let count = u32::try_from(monitors.len()).unwrap();
+        data(
+            7,
+            &[numbers(&[2, 16 + 40 * count, 40, count]), monitors.concat()].concat(),
+        )
+    };
+    let to_the_left = 1280_u32.wrapping_neg();
+    let two = layout(&[monitor(0, 1920), monitor(to_the_left, 1280)]);
+    for _ in 0..2 {
+        played.send(CLIENT, &two);
+    }
+    played.target_gets(&[two.clone(), two.clone()]);
+    let told = ChannelFact::Monitors {
+        count: 2,
+        width: 3200,
+        height: 1080,
+    };
+    assert_eq!(played.facts(), [told]);
+    // Cut off, it passes and tells nothing.
+    played.send(CLIENT, &two[..two.len() - 1]);
+    assert_eq!(played.to_target.len(), 1);
+    assert_eq!(played.facts(), []);
+}

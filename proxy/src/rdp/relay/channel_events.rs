@@ -1,6 +1,7 @@
 //! What is found out about channels, as events of the session.
 
 use sallyport_dissect::path::Name;
+use sallyport_dissect::rdp::devices::DeviceKind;
 use sallyport_dissect::rdp::mcs::Sender;
 use sallyport_dissect::rdp::{ChannelFact, Lacking};
 use sallyport_domain::event::Event;
@@ -45,16 +46,8 @@ pub fn of(fact: ChannelFact, number: usize, now: u64) -> Event {
             files: names.iter().map(Name::to_string).collect(),
             count,
         },
-        ChannelFact::DeviceOffered { kind, name } => Event::DeviceOffered {
-            channel,
-            device: kind.as_str().to_owned(),
-            name: name.to_string(),
-        },
-        ChannelFact::DeviceRemoved { kind, name } => Event::DeviceRemoved {
-            channel,
-            device: kind.as_str().to_owned(),
-            name: name.to_string(),
-        },
+        ChannelFact::DeviceOffered { kind, name } => offered(channel, kind, &name),
+        ChannelFact::DeviceRemoved { kind, name } => removed(channel, kind, &name),
         ChannelFact::Printed {
             printer,
             bytes,
@@ -67,6 +60,15 @@ pub fn of(fact: ChannelFact, number: usize, now: u64) -> Event {
             sha256: hexadecimal(&sha256),
             whole,
         },
+        ChannelFact::Monitors {
+            count,
+            width,
+            height,
+        } => Event::MonitorsChanged {
+            monitors: count,
+            width,
+            height,
+        },
         ChannelFact::NotOpened { name } => no_right(format!("dynamic channel {name}")),
         ChannelFact::Refused(lacking) => no_right(refused(lacking)),
         ChannelFact::Dropped(why) => Event::PduDropped {
@@ -77,6 +79,22 @@ pub fn of(fact: ChannelFact, number: usize, now: u64) -> Event {
             channel,
             why: why.to_string(),
         },
+    }
+}
+
+fn offered(channel: u32, kind: DeviceKind, name: &Name) -> Event {
+    Event::DeviceOffered {
+        channel,
+        device: kind.as_str().to_owned(),
+        name: name.to_string(),
+    }
+}
+
+fn removed(channel: u32, kind: DeviceKind, name: &Name) -> Event {
+    Event::DeviceRemoved {
+        channel,
+        device: kind.as_str().to_owned(),
+        name: name.to_string(),
     }
 }
 

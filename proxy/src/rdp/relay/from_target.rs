@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use sallyport_dissect::rdp::frame::Kind;
+use sallyport_dissect::rdp::logon::{self, Logon};
 use sallyport_dissect::rdp::share::{self as pdu, DataKind, ShareKind, SharePdu};
 use sallyport_dissect::rdp::{Malformed, capabilities, frame, input, mcs, output};
 use sallyport_domain::close::CloseReason;
@@ -31,6 +32,8 @@ use crate::rdp::page::Rectangle;
 const HELD: usize = 8 << 20;
 /// How long somebody has to read that she is not in.
 const READ: Duration = Duration::from_secs(15);
+/// Sizes and log-ons of one connection that are told.
+pub const TELLS: u32 = 256;
 /// A server redirects (MS-RDPBCGR 2.2.13); where to is not the client's to know.
 const REDIRECTED: &str = "the target sends the client elsewhere; that is not followed";
 
@@ -64,6 +67,8 @@ pub struct FromTarget<'a, R, W> {
     pub entered_by: Option<Instant>,
     /// The user was told that it has not.
     pub told_out: bool,
+    /// How many more sizes and log-ons are told.
+    pub tells: u32,
 }
 
 /// Fast-path updates come in fragments, and between those of one there may be nothing else.
@@ -421,15 +426,24 @@ where
     }
 
     /// What there is in one piece of the I/O channel's data; usually one PDU.
-    fn share_pdus(&self, data: &[u8], source: u16, there: u16, locked: bool) -> Result<Fate, Stop> {
+    fn share_pdus(
+        &mut self,
+        data: &[u8],
+        source: u16,
+        there: u16,
+        locked: bool,
+    ) -> Result<Fate, Stop> {
         let found: Vec<SharePdu> = pdu::parse(data).collect::<Result<_, _>>().map_err(broken)?;
-        let plain = |one: &SharePdu| matches!(self.judge(one, data, locked), Ok(Fate::Forward));
-        if found.iter().all(plain) {
+        let mut fates = Vec::with_capacity(found.len());
+        for one in &found {
+            fates.push(self.judge(one, data, locked)?);
+        }
+        if fates.iter().all(|fate| matches!(fate, Fate::Forward)) {
             return Ok(Fate::Forward);
         }
         let mut left = Vec::new();
-        for one in &found {
-            match self.judge(one, data, locked)? {
+        for (one, fate) in found.iter().zip(fates) {
+            match fate {
                 Fate::Forward | Fate::Hold => left.extend_from_slice(&data[one.place.clone()]),
                 Fate::Replace(with) => left.extend_from_slice(&with),
                 Fate::Drop => {}
@@ -443,14 +457,19 @@ where
         Ok(Fate::Replace(frame))
     }
 
-    fn judge(&self, found: &SharePdu, data: &[u8], locked: bool) -> Result<Fate, Stop> {
+    fn judge(&mut self, found: &SharePdu, data: &[u8], locked: bool) -> Result<Fate, Stop> {
         let bytes = &data[found.place.clone()];
         match found.kind {
             ShareKind::DemandActive => {
                 let body = pdu::control_body(bytes);
                 let (rewritten, desktop) = capabilities::demand_active(body).map_err(broken)?;
                 let server = pdu::source(bytes).unwrap_or_default();
-                self.share.begins(desktop, server);
+                if self.share.begins(desktop, server) {
+                    self.tell(Event::DesktopShown {
+                        width: desktop.width,
+                        height: desktop.height,
+                    })?;
+                }
                 let pdu = pdu::control(ShareKind::DemandActive, server, &rewritten);
                 Ok(Fate::Replace(pdu))
             }
@@ -461,9 +480,13 @@ where
             }
             ShareKind::Redirection => Err(broken(Malformed(REDIRECTED))),
             ShareKind::Data(DataKind::Update | DataKind::Pointer, _) if locked => Ok(Fate::Drop),
-            // With the cookie in it a client could come back past the gateway.
-            ShareKind::Data(DataKind::SaveSessionInfo, _) if pdu::has_reconnect_cookie(bytes) => {
-                Ok(Fate::Drop)
+            ShareKind::Data(DataKind::SaveSessionInfo, _) => {
+                self.logon(bytes)?;
+                // With the cookie in it a client could come back past the gateway.
+                Ok(match pdu::has_reconnect_cookie(bytes) {
+                    true => Fate::Drop,
+                    false => Fate::Forward,
+                })
             }
             // Whatever stands behind its first bytes was not looked at.
             ShareKind::Flow => Ok(Fate::Drop),
@@ -472,6 +495,40 @@ where
             | ShareKind::DeactivateAll
             | ShareKind::Other(_) => Ok(Fate::Forward),
         }
+    }
+
+    /// The target tells of a log-on.
+    fn logon(&mut self, pdu: &[u8]) -> Result<(), Stop> {
+        let event = match logon::read(pdu) {
+            Some(Logon::Done {
+                domain,
+                user,
+                session,
+            }) => {
+                self.share.enter();
+                let [domain, user] = [domain, user].map(|name| crate::notice::printable(&name));
+                Event::LoggedOn {
+                    domain,
+                    user,
+                    session,
+                }
+            }
+            Some(Logon::Trouble { kind, data }) => Event::LogonTrouble {
+                notification: kind,
+                data,
+            },
+            None => return Ok(()),
+        };
+        self.tell(event)
+    }
+
+    /// Tells something that the target can cause as often as it likes.
+    fn tell(&mut self, event: Event) -> Result<(), Stop> {
+        match self.tells.checked_sub(1) {
+            Some(left) => self.tells = left,
+            None => return Ok(()),
+        }
+        self.lane.mark(event)
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {

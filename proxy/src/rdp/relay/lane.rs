@@ -56,6 +56,13 @@ impl Lane<'_> {
         out
     }
 
+    /// Puts a fact on the tape, and into the log with the next ones.
+    pub fn mark(&mut self, event: Event) -> Result<(), Stop> {
+        self.connection.tape.write(&[Record::Marker(&event)], 0)?;
+        self.events.push(event);
+        Ok(())
+    }
+
     /// Puts what is known of the last of it into the log.
     pub async fn log(&mut self) {
         if !self.events.is_empty() {

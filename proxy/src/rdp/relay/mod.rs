@@ -136,6 +136,7 @@ where
         covers: Covers::default(),
         open: Unfinished::default(),
         told_out: false,
+        tells: from_target::TELLS,
         entered_by: by_screen.then(|| Instant::now() + ENTERING),
     };
     let from_client = FromClient {

@@ -32,13 +32,16 @@ impl Share {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The target offers a desktop.
-    pub fn begins(&self, desktop: Desktop, server: u16) {
+    /// The target offers a desktop. Has it another size than the last one?
+    pub fn begins(&self, desktop: Desktop, server: u16) -> bool {
         let mut state = self.state();
+        let size = |desktop: Desktop| (desktop.width, desktop.height);
+        let before = state.desktop.map(size);
         state.desktop = Some(desktop);
         state.server = server;
         state.depth = None;
         state.ready = false;
+        before != Some(size(desktop))
     }
 
     /// The client takes it, in that depth.

@@ -6,8 +6,7 @@ use rusty_h264_encoder::{Encoder as H264, EncoderConfig};
 
 use super::super::ExportError;
 
-/// How coarse pictures may be, of 0 to 51: small print is as sharp as it was. At 26, films are a fifth smaller, and there
-/// is dirt around letters.
+/// How coarse pictures may be, of 0 to 51: small print stays sharp. At 26, films are a fifth smaller.
 const QUANTISER: u8 = 22;
 /// A film can be entered at every so many pictures: after 10 seconds where much changes. Keyframes are most of what a
 /// film of typing takes.
