@@ -84,7 +84,9 @@ impl Caller {
                 (self.owns(&row) && self.viewer.may(act))
                     || self.reaches(&row, Act::ControlSessions)
             }
-            Act::ControlSessions | Act::WatchSessions | Act::ReadRecordings => reached,
+            Act::ControlSessions | Act::WatchSessions | Act::TakeOver | Act::ReadRecordings => {
+                reached
+            }
             Act::ReadNouns | Act::WriteNouns | Act::ReadAudit => reached,
         };
         if may {
@@ -120,8 +122,13 @@ impl Caller {
         Err(self.refuse(api, &seen, Act::ReadRecordings).await?)
     }
 
-    /// Puts a refusal on record and gives it back.
-    async fn refuse(&self, api: &Api, session: &SessionRow, act: Act) -> Result<Problem, Problem> {
+    /// Puts a refusal on record and gives it back; the error is that it could not be.
+    pub async fn refuse(
+        &self,
+        api: &Api,
+        session: &SessionRow,
+        act: Act,
+    ) -> Result<Problem, Problem> {
         let (id, told) = (session.id.to_string(), json!({ "refused": denied(act) }));
         self.note(api, "session.refused", on_session(session, &id), told)
             .await?;
@@ -173,6 +180,7 @@ fn denied(act: Act) -> &'static str {
         Act::UseSessions => "only the session's user and administrators may do this",
         Act::ControlSessions => "only administrators may do this to a session",
         Act::WatchSessions => "only auditors and administrators may watch a session",
+        Act::TakeOver => "only administrators may take control of a session",
         Act::ReadRecordings => "only auditors and administrators may read recordings",
         Act::ReadAudit => {
             "only auditors and administrators may read the audit trail and the access log"

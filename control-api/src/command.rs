@@ -46,6 +46,11 @@ pub struct CommandAnswer {
 }
 
 impl CommandAnswer {
+    /// Did the session answer?
+    pub fn is_confirmed(&self) -> bool {
+        self.confirmed
+    }
+
     /// 200 if it took effect, 202 if nobody knows yet.
     pub fn status(&self) -> StatusCode {
         if self.confirmed {

@@ -9,6 +9,7 @@ mod caller;
 mod command;
 mod connection_passwords;
 mod console;
+mod controls;
 mod csv;
 mod desktop_door;
 mod errors;
@@ -48,6 +49,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
+pub use crate::controls::{Controls, NoSeat, Seat};
 pub use crate::desktop_door::DesktopDoor;
 use crate::state::{Api, Shared};
 
@@ -75,6 +77,8 @@ pub struct ApiConfig {
     pub rdp: RdpFront,
     /// Where browsers come to desktops.
     pub desktop_door: Arc<dyn DesktopDoor>,
+    /// Where viewers take control of desktops.
+    pub controls: Arc<dyn Controls>,
     /// The public key of the gateway's SSH certificate authority, `ssh-ed25519 AAAA…`.
     pub ssh_ca: String,
     /// How many tasks connections have now.
@@ -132,6 +136,7 @@ pub async fn start(config: ApiConfig, store: Store) -> Result<RunningApi, ApiErr
         ssh_address: config.ssh_address,
         rdp: config.rdp,
         desktop_door: config.desktop_door,
+        controls: config.controls,
         ssh_ca: config.ssh_ca,
         connection_tasks: config.connection_tasks,
         limiter: Default::default(),

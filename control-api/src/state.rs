@@ -18,7 +18,7 @@ use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 use crate::pictures::Looks;
 use crate::tracks::Tracks;
-use crate::{DesktopDoor, RdpFront};
+use crate::{Controls, DesktopDoor, RdpFront};
 
 /// What every handler shares; cheap to clone.
 #[derive(Clone)]
@@ -38,6 +38,8 @@ pub struct Shared {
     pub rdp: RdpFront,
     /// Where browsers come to desktops.
     pub desktop_door: Arc<dyn DesktopDoor>,
+    /// Where viewers take control of desktops.
+    pub controls: Arc<dyn Controls>,
     /// The public key of the gateway's SSH certificate authority.
     pub ssh_ca: String,
     /// How many tasks connections have now.

@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, SeatId};
 use crate::span::Span;
 
 /// An order to a live session.
@@ -57,6 +57,20 @@ pub enum Command {
         /// Who.
         viewer: String,
     },
+    /// Whoever orders it takes control of the desktop: his input goes to the target as well, or alone.
+    TakeOver {
+        /// The place that his input comes from.
+        seat: SeatId,
+        /// The desktop that he watches.
+        connection: ConnectionId,
+        /// Is the user's own input dropped meanwhile?
+        exclusive: bool,
+    },
+    /// He gives it back.
+    HandBack {
+        /// The place.
+        seat: SeatId,
+    },
 }
 
 impl Command {
@@ -71,6 +85,8 @@ impl Command {
             Self::Message { .. } => "message",
             Self::ViewerJoined { .. } => "viewer-joined",
             Self::ViewerLeft { .. } => "viewer-left",
+            Self::TakeOver { .. } => "take-over",
+            Self::HandBack { .. } => "hand-back",
         }
     }
 }
@@ -144,4 +160,10 @@ pub enum CommandDenied {
     /// While locked, the user may not.
     #[error("the session is locked")]
     Locked,
+    /// Somebody else has control of the desktop.
+    #[error("{by} is in control of this session; ask them to give it back first")]
+    Controlled {
+        /// Who.
+        by: String,
+    },
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::algorithm::Negotiated;
 use crate::close::CloseReason;
+use crate::control::ControlOver;
 use crate::id::{CommandId, ConnectionId};
 use crate::right::Right;
 
@@ -309,6 +310,12 @@ events! {
     /// The target says that something is in the way of a log-on (MS-RDPBCGR 2.2.10.1.1.4.1).
     LogonTrouble { /** ErrorNotificationType. */ notification: u32, /** ErrorNotificationData. */ data: u32 }
         = "target.logon_trouble", Warn, "the target has trouble with a log-on: type {notification:#x}, data {data:#x}";
+    /// A viewer's input goes to the target of a desktop from here on.
+    ControlTaken { /** Of which connection's desktop. */ connection: ConnectionId, /** Who. */ viewer: String, /** Is the user's own input dropped meanwhile? */ exclusive: bool }
+        = "control.taken", Warn, "{viewer} took control (exclusive: {exclusive})";
+    /// It does not any more.
+    ControlReleased { /** Of which connection's desktop. */ connection: ConnectionId, /** Who had it. */ viewer: String, /** Why he has it no more. */ why: ControlOver }
+        = "control.released", Info, "{viewer} is no longer in control: {why}";
     /// A connection is over.
     Disconnected { /** Which. */ connection: ConnectionId, /** Why. */ reason: CloseReason }
         = "connection.closed", Info, "disconnected: {reason}";

@@ -52,6 +52,8 @@ ids! {
     ConnectionId,
     /// An order to a live session.
     CommandId,
+    /// A viewer's place from which he can control a desktop; a new one each time he asks.
+    SeatId,
     /// One running `sallyport serve`.
     NodeId,
 }

@@ -9,6 +9,7 @@ pub mod algorithm;
 pub mod close;
 pub mod command;
 pub mod connect_string;
+pub mod control;
 pub mod deadline;
 pub mod declared;
 pub mod destination;

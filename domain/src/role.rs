@@ -31,6 +31,8 @@ pub enum Act {
     ControlSessions,
     /// Watch a live session.
     WatchSessions,
+    /// Take control of a desktop that is watched.
+    TakeOver,
     /// Replay, export and verify recordings.
     ReadRecordings,
     /// Read the audit trail and the access log.
@@ -45,7 +47,7 @@ impl Role {
     pub fn may(self, act: Act) -> bool {
         match act {
             Act::UseSessions => matches!(self, Self::User | Self::Admin),
-            Act::WriteNouns | Act::ControlSessions => self == Self::Admin,
+            Act::WriteNouns | Act::ControlSessions | Act::TakeOver => self == Self::Admin,
             Act::ReadNouns
             | Act::ReadSessions
             | Act::WatchSessions

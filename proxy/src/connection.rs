@@ -12,6 +12,7 @@ use sallyport_domain::right::Right;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::control::Control;
 use crate::driver::{DriverHandle, Mail};
 use crate::gate::Gate;
 use crate::recording::{RecordingLost, Tape};
@@ -33,6 +34,7 @@ pub struct Connection {
     pub grown: Arc<Notify>,
     driver: DriverHandle,
     permit: watch::Sender<Arc<Permit>>,
+    control: watch::Sender<Option<Arc<Control>>>,
     typed: AtomicBool,
     extendable: AtomicBool,
     bytes_in: AtomicU64,
@@ -61,6 +63,7 @@ impl Connection {
             grown: Arc::default(),
             driver,
             permit: watch::Sender::new(Arc::new(permit)),
+            control: watch::Sender::new(None),
             typed: AtomicBool::new(false),
             extendable: AtomicBool::new(false),
             bytes_in: AtomicU64::new(0),
@@ -90,6 +93,16 @@ impl Connection {
     /// The policy was asked again: these are its rights from now on (law 6).
     pub fn renew(&self, permit: Permit) {
         self.permit.send_replace(Arc::new(permit));
+    }
+
+    /// Gives somebody control besides the user, or takes it away.
+    pub fn set_control(&self, control: Option<Control>) {
+        self.control.send_replace(control.map(Arc::new));
+    }
+
+    /// Who has control besides the user, for the pump to the target. A level: whoever looks sees who has it now.
+    pub fn control(&self) -> watch::Receiver<Option<Arc<Control>>> {
+        self.control.subscribe()
     }
 
     /// Puts a fact on the tape and into the session's log.

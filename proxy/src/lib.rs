@@ -11,6 +11,7 @@ pub mod ca;
 mod clock;
 pub mod config;
 mod connection;
+mod control;
 mod driver;
 mod enter;
 mod file_events;
@@ -32,6 +33,7 @@ mod wire;
 use std::net::SocketAddr;
 
 pub use config::{ProxyConfig, RdpConfig};
+pub use control::{NoSeat, Seats};
 pub use node::{RunningProxy, start};
 pub use rdp::WebDoor;
 

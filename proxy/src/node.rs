@@ -20,6 +20,7 @@ use crate::backoff::Backoff;
 use crate::ca::HostCa;
 use crate::clock;
 use crate::config::ProxyConfig;
+use crate::control::Seats;
 use crate::driver::{self, DriverHandle, Mail, Start};
 use crate::lanes::{Lanes, Slot};
 use crate::origin::origin;
@@ -362,6 +363,11 @@ impl RunningProxy {
     /// Where browsers come to desktops.
     pub fn web_door(&self) -> WebDoor {
         WebDoor::new(self.node.clone(), &self.lanes, self.clients.clone())
+    }
+
+    /// Where those who watch sit down to take control.
+    pub fn seats(&self) -> Seats {
+        Seats::new(self.node.clone())
     }
 
     /// Where RDP clients come in, if they do.

@@ -35,6 +35,17 @@ pub fn text(notice: &Notice, protocol: Protocol) -> String {
         Notice::Message { from, text } => format!("Message from {from}: {}", printable(text)),
         Notice::ViewerJoined { viewer } => format!("{viewer} is now watching this session."),
         Notice::ViewerLeft { viewer } => format!("{viewer} is no longer watching this session."),
+        Notice::ControlTaken {
+            viewer,
+            exclusive: true,
+        } => format!(
+            "{viewer} has taken control. Your keyboard and mouse do nothing until it is given back."
+        ),
+        Notice::ControlTaken {
+            viewer,
+            exclusive: false,
+        } => format!("{viewer} has taken control together with you."),
+        Notice::ControlReleased { viewer } => format!("{viewer} is no longer in control."),
     }
 }
 

@@ -28,6 +28,7 @@ const DESKTOP_BEGUN: u8 = 16;
 const FROM_TARGET: u8 = 17;
 const FROM_CLIENT: u8 = 18;
 const COVERED: u8 = 19;
+const FROM_VIEWER: u8 = 20;
 
 /// Appends a record's bytes. Fails only if an event cannot be turned into JSON.
 pub(crate) fn encode(
@@ -76,6 +77,7 @@ fn address(record: &Record<'_>) -> (u32, u8) {
         Record::DesktopBegun(_) => (NO_CHANNEL, DESKTOP_BEGUN),
         Record::FromTarget { .. } => (NO_CHANNEL, FROM_TARGET),
         Record::FromClient { .. } => (NO_CHANNEL, FROM_CLIENT),
+        Record::FromViewer { .. } => (NO_CHANNEL, FROM_VIEWER),
         Record::Covered { .. } => (NO_CHANNEL, COVERED),
     }
 }
@@ -128,6 +130,12 @@ fn payload(record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), serde_json::Err
         Record::Gap { bytes } => out.extend_from_slice(&bytes.to_le_bytes()),
         Record::DesktopBegun(begun) => serde_json::to_writer(&mut *out, begun)?,
         Record::FromTarget { pdus } | Record::FromClient { pdus } => out.extend_from_slice(pdus),
+        Record::FromViewer { viewer, pdus } => {
+            let viewer = prefix(viewer, usize::from(u16::MAX));
+            out.extend_from_slice(&u16::try_from(viewer.len()).unwrap_or(0).to_le_bytes());
+            out.extend_from_slice(viewer.as_bytes());
+            out.extend_from_slice(pdus);
+        }
         Record::Covered { shown } => out.push(u8::from(shown)),
     }
     Ok(())
@@ -274,12 +282,23 @@ fn entry(channel: u32, kind: u8, payload: &[u8]) -> Option<Entry> {
         FROM_CLIENT => Entry::FromClient {
             pdus: payload.to_vec(),
         },
+        FROM_VIEWER => from_viewer(payload)?,
         COVERED if payload.len() == 1 => Entry::Covered {
             shown: payload[0] != 0,
         },
         _ => return None,
     };
     Some(entry)
+}
+
+fn from_viewer(payload: &[u8]) -> Option<Entry> {
+    let (len, rest) = payload.split_at_checked(2)?;
+    let len = usize::from(u16::from_le_bytes(array_at(len, 0)));
+    let (viewer, pdus) = rest.split_at_checked(len)?;
+    Some(Entry::FromViewer {
+        viewer: String::from_utf8_lossy(viewer).into_owned(),
+        pdus: pdus.to_vec(),
+    })
 }
 
 fn channel_opened(channel: u32, payload: &[u8]) -> Option<Entry> {

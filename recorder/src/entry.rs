@@ -149,6 +149,13 @@ pub enum Record<'a> {
         /// As in [`Record::FromTarget`].
         pdus: &'a [u8],
     },
+    /// PDUs of somebody who has taken control of the desktop, to the target; like those from the client otherwise.
+    FromViewer {
+        /// Who.
+        viewer: &'a str,
+        /// As in [`Record::FromTarget`].
+        pdus: &'a [u8],
+    },
     /// What the client sees from here on.
     Covered {
         /// A cover (a lock page, a notice), as opposed to the target's picture?
@@ -274,6 +281,13 @@ pub enum Entry {
         /// Whole PDUs.
         pdus: Vec<u8>,
     },
+    /// See [`Record::FromViewer`].
+    FromViewer {
+        /// Who.
+        viewer: String,
+        /// Whole PDUs.
+        pdus: Vec<u8>,
+    },
     /// See [`Record::Covered`].
     Covered {
         /// A cover, as opposed to the target's picture?
@@ -312,6 +326,7 @@ impl Entry {
             | Self::DesktopBegun(_)
             | Self::FromTarget { .. }
             | Self::FromClient { .. }
+            | Self::FromViewer { .. }
             | Self::Covered { .. } => None,
         }
     }

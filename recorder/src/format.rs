@@ -56,11 +56,13 @@
 //!
 //! 16 desktop begun   channels as JSON     18 from client     PDUs
 //! 17 from target     PDUs                 19 covered         shown u8
+//! 20 from viewer     n u16, name [n], PDUs
 //! ```
 //!
-//! Kinds 16 to 19 are a desktop's (RDP), all without a channel. The JSON is a
+//! Kinds 16 to 20 are a desktop's (RDP), all without a channel. The JSON is a
 //! [`DesktopBegun`](crate::DesktopBegun). PDUs are whole ones, TPKT or fast-path, as many as there are, one behind the
-//! other, in the MCS ids of the leg to the target.
+//! other, in the MCS ids of the leg to the target. What comes from the client was typed by the session's user, what comes
+//! from a viewer by whom its record names.
 //!
 //! # Places kept free (marked * above)
 //!

@@ -12,9 +12,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sallyport_control_api::{ApiConfig, DesktopDoor};
+use sallyport_control_api::{ApiConfig, Controls, DesktopDoor, NoSeat, Seat};
+use sallyport_domain::id::SessionId;
 use sallyport_proxy::config::{ClientAlgorithms, Security};
-use sallyport_proxy::{ProxyConfig, RdpConfig, WebDoor, host_key};
+use sallyport_proxy::{ProxyConfig, RdpConfig, Seats, WebDoor, host_key};
 use sallyport_store::{Store, VaultKey};
 use tokio::io::DuplexStream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -209,6 +210,7 @@ async fn start_api(
             tls: config.rdp.tls,
         },
         desktop_door: Arc::new(Browsers(proxy.web_door())),
+        controls: Arc::new(Controllers(proxy.seats())),
         ssh_ca: ca::public_key(data_dir)?,
         connection_tasks: proxy.task_counter(),
     };
@@ -223,6 +225,19 @@ struct Browsers(WebDoor);
 impl DesktopDoor for Browsers {
     fn enter(&self, stream: DuplexStream, from: SocketAddr) {
         self.0.enter(stream, from);
+    }
+}
+
+/// Viewers who take control go the same way.
+struct Controllers(Seats);
+
+impl Controls for Controllers {
+    fn open(&self, session: SessionId) -> Result<Seat, NoSeat> {
+        match self.0.open(session) {
+            Ok((id, inputs)) => Ok(Seat { id, inputs }),
+            Err(sallyport_proxy::NoSeat::NotHere) => Err(NoSeat::Elsewhere),
+            Err(sallyport_proxy::NoSeat::Busy) => Err(NoSeat::Busy),
+        }
     }
 }
 

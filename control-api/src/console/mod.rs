@@ -1,4 +1,4 @@
-//! Pages for browsers: so far one, on which a desktop is watched live.
+//! Pages for browsers: so far one, on which a desktop is watched live, and controlled.
 //!
 //! They are files of the program and hold nothing of anybody: what is shown comes over the API, by the rights of who
 //! is logged in. Nothing is loaded from elsewhere, and no script stands in a page.
@@ -22,11 +22,16 @@ pub fn routes() -> Router<Api> {
             "/console/watch.js",
             get(|| file("text/javascript", WATCH_SCRIPT)),
         )
+        .route(
+            "/console/control.js",
+            get(|| file("text/javascript", CONTROL_SCRIPT)),
+        )
         .route("/console/watch.css", get(|| file("text/css", WATCH_STYLE)))
 }
 
 const WATCH_PAGE: &str = include_str!("watch.html");
 const WATCH_SCRIPT: &str = include_str!("watch.js");
+const CONTROL_SCRIPT: &str = include_str!("control.js");
 const WATCH_STYLE: &str = include_str!("watch.css");
 
 async fn file(kind: &str, content: &'static str) -> Response {
@@ -60,11 +65,12 @@ mod tests {
         }
         for script in WATCH_PAGE.split("<script").skip(1) {
             let (tag, rest) = script.split_once('>').unwrap();
-            assert!(tag.contains("src=\"/console/watch.js\""), "{tag}");
+            assert!(tag.contains("src=\"/console/"), "{tag}");
             assert!(rest.starts_with("</script>"), "a script in the page");
         }
         for forbidden in ["innerHTML", "eval(", "document.write", "?token="] {
             assert!(!WATCH_SCRIPT.contains(forbidden), "{forbidden}");
+            assert!(!CONTROL_SCRIPT.contains(forbidden), "{forbidden}");
         }
     }
 

@@ -172,6 +172,31 @@ function takeApart(buffer) {
   };
 }
 
+// === Control ===
+
+const hand = new Hand(element("screen"), element("picture"));
+
+/** Whether it is here. */
+function control(mine) {
+  hand.set(mine);
+  element("screen").classList.toggle("mine", mine);
+  element("take").hidden = mine;
+  element("share").disabled = mine;
+  element("release").hidden = !mine;
+}
+
+/** Those who may not take it are not asked whether they want it. */
+async function offerControl() {
+  const me = await ask("/api/v1/me");
+  element("hand").hidden = !me.roles.includes("admin");
+}
+
+element("take").addEventListener("click", () => {
+  notice("");
+  hand.take(element("share").checked ? "shared" : "exclusive");
+});
+element("release").addEventListener("click", () => hand.release());
+
 // === The session ===
 
 async function showTitle() {
@@ -181,6 +206,8 @@ async function showTitle() {
   element("status").textContent = found.status;
   element("lock").hidden = !found.locked;
   element("lock").textContent = found.lock_title ? `Locked: ${found.lock_title}` : "Locked";
+  element("control").hidden = !found.controlled_by;
+  element("control").textContent = `${found.controlled_by} is in control`;
   document.title = `${found.locked ? "Locked: " : ""}${who}`;
   return found;
 }
@@ -205,6 +232,9 @@ function watch(picture) {
     if (token) protocols.push(`bearer.${base64url(token)}`);
     const socket = new WebSocket(`wss://${location.host}${watchPath}`, protocols);
     socket.binaryType = "arraybuffer";
+    socket.onopen = () => {
+      hand.send = (message) => socket.send(JSON.stringify(message));
+    };
     let reason = "The connection to the server was closed.";
     socket.onmessage = ({ data }) => {
       if (typeof data !== "string") {
@@ -222,9 +252,19 @@ function watch(picture) {
         // What is told here first stands in the session a moment later.
         setTimeout(() => showTitle().catch(() => {}), SETTLED);
       }
+      if (told.type === "control") {
+        control(told.yours);
+        notice(told.reason ?? "");
+      }
+      if (told.type === "refused") notice(told.reason);
       if (told.type === "end") reason = told.reason;
     };
-    socket.onclose = () => resolve(reason);
+    socket.onclose = () => {
+      hand.send = null;
+      control(false);
+      element("hand").hidden = true;
+      resolve(reason);
+    };
   });
 }
 
@@ -246,6 +286,7 @@ async function run() {
   element("login").hidden = true;
   element("leave").hidden = false;
   await mayWatch();
+  await offerControl();
   notice("Waiting for the first picture …");
   state("waiting");
   const title = setInterval(() => showTitle().catch(() => {}), LOOK_AGAIN);

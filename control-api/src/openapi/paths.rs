@@ -22,7 +22,12 @@ const WATCH: &str = "Watch it live, over a WebSocket: JSON in text frames (`type
     query, or among the protocols: `bearer.` and its base64 (URL alphabet, no padding), beside `sallyport.watch`. Of a desktop the binary ones are pictures, one each: kind u8 (1 keyframe, 2 tile, 3 pointer shape), x, y, width and height as u16 \
     (little-endian; of a pointer shape x and y are its hot spot), then a PNG. A keyframe undoes all that was told of pointer and cover; text frames are \
     `desktop` (`width`, `height`; at the start and when they change), `live` (all that is to be seen was sent), `pointer` (`x`, `y`, or `shape`: arrow or \
-    hidden), `cover` (`shown`: the user sees a cover instead), `gap` (`faults`: so many parts could not be decoded), `event` and `end`";
+    hidden), `cover` (`shown`: the user sees a cover instead), `gap` (`faults`: so many parts could not be decoded), `event` and `end`. \
+    Administrators may take control of a desktop, by JSON in text frames of their own: `take` (`mode`: exclusive, the user's own input is dropped meanwhile; or shared), \
+    `release`, `key` (`scancode` of set 1, `extended`, `down`), `text` (`text`: typed as characters where the target takes them), \
+    `mouse` (`x`, `y`, `buttons`: the sum of those that are down, 1 left, 2 right, 4 middle, 8 back, 16 forward; `wheel`: 120 is a notch away from the user). \
+    They are answered by `control` (`yours`, `mode`, `reason`) and `refused` (`reason`). One viewer at a time has control, until he gives it back or leaves, \
+    the session is locked or the connection ends; every input is recorded under his name";
 
 /// Who may.
 #[derive(Clone, Copy)]

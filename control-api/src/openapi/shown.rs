@@ -138,6 +138,8 @@ pub struct Session {
     lock_message: Option<String>,
     deadline_reason: Option<String>,
     extensions_used: u32,
+    /// Who else than its user controls its desktop now.
+    controlled_by: Option<String>,
     node: Option<Uuid>,
     node_name: String,
     gateway_group: String,

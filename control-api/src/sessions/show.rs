@@ -55,6 +55,7 @@ pub static SESSIONS: Listing = Listing {
         "lock_title",
         "lock_message",
         "extensions_used",
+        "controlled_by",
         "origin",
         "host_id",
         "account_id",

@@ -2,8 +2,9 @@
 //!
 //! Everything comes from the recording: first what is to be seen now, then what is added. Before the first byte is
 //! shown the watching is ordered like any command, so it stands in the audit trail and on the tape, and the user
-//! is told. The viewer's right is looked at again all the time.
+//! is told. The viewer's right is looked at again all the time. What a viewer of a desktop says is in [`control`].
 
+mod control;
 mod desktop;
 mod feed;
 mod terminal;
@@ -19,11 +20,13 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use futures::stream::{SplitStream, StreamExt};
 use sallyport_domain::command::Command;
+use sallyport_domain::id::ConnectionId;
 use sallyport_domain::role::Act;
-use sallyport_store::{ConnectionRow, SessionRow, SessionType};
+use sallyport_store::{ConnectionRow, SessionRow, SessionType, Viewer};
 use serde_json::json;
 use tokio::time::Instant;
 
+use self::control::{Allowance, Control};
 use self::desktop::Desktop;
 use self::feed::{Feed, Next, Over};
 use self::terminal::Terminal;
@@ -38,6 +41,8 @@ use crate::tapes;
 const PROTOCOL: &str = "sallyport.watch";
 /// How often the tape is looked at.
 const POLL: Duration = Duration::from_millis(50);
+/// Why somebody has control no more, who did not give it back himself: what happened is among the events.
+const TAKEN_AWAY: &str = "control was taken from you";
 /// How often the viewer's right and the session are looked at again.
 const RECHECK: Duration = Duration::from_secs(2);
 
@@ -77,6 +82,7 @@ pub async fn watch(
         api,
         caller,
         session,
+        connection: connection.id,
     };
     let upgrade = upgrade
         .max_message_size(4096)
@@ -123,6 +129,7 @@ struct Watching {
     api: Api,
     caller: Caller,
     session: SessionRow,
+    connection: ConnectionId,
 }
 
 impl Watching {
@@ -163,13 +170,27 @@ impl Watching {
         let mut look = tokio::time::interval(POLL);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut recheck_at = Instant::now() + RECHECK;
+        // Given back with this, whatever ends it.
+        let mut control = Control::default();
+        let mut allowance = Allowance::new();
         loop {
-            tokio::select! {
-                incoming = receiver.next() => match incoming {
-                    // Nothing a viewer sends means anything yet; only his leaving does.
-                    Some(Ok(Message::Text(_) | Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {}
+            let incoming = async {
+                allowance.ready().await;
+                receiver.next().await
+            };
+            let told = tokio::select! {
+                incoming = incoming => match incoming {
+                    Some(Ok(Message::Text(text))) => {
+                        allowance.spend();
+                        control.hear(self, &text).await
+                    }
+                    Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {
+                        allowance.spend();
+                        None
+                    }
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return Over::Gone,
                 },
+                () = control.taken_away() => control.lose(TAKEN_AWAY),
                 () = self.api.stopping.cancelled() => return Over::Told("the gateway is shutting down".to_owned()),
                 _ = look.tick() => {
                     match view.step(feed).await {
@@ -178,13 +199,22 @@ impl Watching {
                         Ok(Next::Ended) => return self.ended().await,
                         Err(over) => return over,
                     }
-                    if Instant::now() >= recheck_at {
-                        if let Err(over) = self.recheck().await {
-                            return over;
+                    match Instant::now() >= recheck_at {
+                        true => {
+                            recheck_at = Instant::now() + RECHECK;
+                            match self.recheck().await {
+                                Ok(viewer) => control.recheck(&viewer),
+                                Err(over) => return over,
+                            }
                         }
-                        recheck_at = Instant::now() + RECHECK;
+                        false => None,
                     }
                 }
+            };
+            if let Some(told) = told
+                && let Err(over) = feed.text(&told).await
+            {
+                return over;
             }
         }
     }
@@ -205,34 +235,28 @@ impl Watching {
     }
 
     /// Still somebody who may watch, and a connection to be watched?
-    async fn recheck(&self) -> Result<(), Over> {
+    async fn recheck(&self) -> Result<Viewer, Over> {
         let unknown =
             |_| Over::Told("the gateway cannot check your right to watch any more".to_owned());
-        let identity = self
-            .caller
-            .credential
-            .identity(&self.api)
-            .await
-            .map_err(unknown)?;
-        let viewer = identity
-            .filter(|who| !who.locked && !who.must_change_password)
-            .map(|who| who.viewer());
+        let viewer = self.viewer().await.map_err(unknown)?;
         let id = self.session.id.to_string();
-        let seen = match &viewer {
+        let seen = match viewer {
             Some(viewer) if viewer.may(Act::WatchSessions) => {
-                let session = self.api.store.session(viewer, &id).await;
+                let session = self.api.store.session(&viewer, &id).await;
                 let session = session.map_err(|error| unknown(error.into()))?;
-                session.filter(|session| viewer.scope.contains(&session.scope))
+                session
+                    .filter(|session| viewer.scope.contains(&session.scope))
+                    .map(|session| (session, viewer))
             }
             Some(_) | None => None,
         };
-        let Some(session) = seen else {
+        let Some((session, viewer)) = seen else {
             return Err(Over::Told(
                 "you may not watch this session any more".to_owned(),
             ));
         };
         if !session.status.is_final() {
-            return Ok(());
+            return Ok(viewer);
         }
         // Its node may have died without finishing the tape.
         Err(Over::Told(
@@ -240,6 +264,19 @@ impl Watching {
                 .close_reason
                 .unwrap_or_else(|| "the session has ended".to_owned()),
         ))
+    }
+
+    /// As whom he reads now, if he still may do anything.
+    async fn viewer(&self) -> Result<Option<Viewer>, Problem> {
+        let identity = self.caller.credential.identity(&self.api).await?;
+        let free = identity.filter(|who| !who.locked && !who.must_change_password);
+        Ok(free.map(|who| who.viewer()))
+    }
+
+    /// Does one of his roles allow that here, now? Who cannot be asked about may not.
+    async fn may(&self, act: Act) -> bool {
+        let viewer = self.viewer().await.ok().flatten();
+        viewer.is_some_and(|viewer| viewer.may(act) && viewer.scope.contains(&self.session.scope))
     }
 
     async fn ended(&self) -> Over {

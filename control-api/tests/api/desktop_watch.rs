@@ -15,7 +15,7 @@ use crate::fixture::{Live, World, desktop};
 use crate::pdus;
 use crate::watch::{Socket, actions, bearer, connect, next, told};
 
-fn path(live: &Live) -> String {
+pub fn path(live: &Live) -> String {
     format!("/api/v1/sessions/{}/watch", live.id())
 }
 
@@ -287,7 +287,12 @@ fn the_page_is_served_with_a_strict_policy_and_its_token_comes_in_no_address() {
     let policy = page.headers["content-security-policy"].to_str().unwrap();
     assert!(policy.starts_with("default-src 'none'; script-src 'self';"));
     assert!(!policy.contains("unsafe"), "{policy}");
-    for (file, kind) in [("watch.js", "text/javascript"), ("watch.css", "text/css")] {
+    let files = [
+        ("control.js", "text/javascript"),
+        ("watch.js", "text/javascript"),
+        ("watch.css", "text/css"),
+    ];
+    for (file, kind) in files {
         assert!(page.text.contains(&format!("/console/{file}")));
         let path = format!("/console/{file}");
         let answer = world.client.call(None, "GET", &path, None);

@@ -2,14 +2,17 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sallyport_control_api::{ApiConfig, RdpFront, RunningApi};
+use sallyport_control_api::{ApiConfig, Controls, NoSeat, RdpFront, RunningApi, Seat};
 use sallyport_domain::command::{Command, CommandDenied, ConnectionEffect, Outcome};
+use sallyport_domain::control::ControlInput;
 use sallyport_domain::declared::{Declaration, NounKind, RecordingMode};
 use sallyport_domain::event::Event;
-use sallyport_domain::id::{ConnectionId, NodeId, NounId, SessionId};
+use sallyport_domain::id::{ConnectionId, NodeId, NounId, SeatId, SessionId};
 use sallyport_domain::launch_point::LaunchPoint;
 use sallyport_domain::role::Role;
 use sallyport_domain::scope::ScopePath;
@@ -24,6 +27,7 @@ use sallyport_store::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -49,6 +53,8 @@ pub struct World {
     pub own: Live,
     /// One of dave.
     pub other: Live,
+    /// Where viewers sit down.
+    pub seats: std::sync::Arc<Seats>,
     api: Option<RunningApi>,
     dir: TempDir,
 }
@@ -77,6 +83,7 @@ impl World {
         std::fs::create_dir(&tape_dir).unwrap();
         let certified = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
         let certificate = certified.cert.pem();
+        let seats = std::sync::Arc::new(Seats::default());
         let config = ApiConfig {
             listen: "127.0.0.1:0".parse().unwrap(),
             certificate_pem: certificate.clone(),
@@ -90,6 +97,7 @@ impl World {
                 tls: true,
             },
             desktop_door: std::sync::Arc::new(NoDoor),
+            controls: seats.clone(),
             ssh_ca: "ssh-ed25519 AAAA".to_owned(),
             connection_tasks: std::sync::Arc::new(|| 0),
         };
@@ -129,6 +137,7 @@ impl World {
             node,
             own,
             other,
+            seats,
             api: Some(api),
             dir,
         }
@@ -410,6 +419,27 @@ async fn obey(store: Store, node: NodeId) {
             let _ = store.answer_command(open.id, &outcome, now).await;
         }
         let _ = tokio::time::timeout(Duration::from_millis(100), hints.recv()).await;
+    }
+}
+
+/// Gives everybody a seat, and hands what comes from there to the test.
+#[derive(Default)]
+pub struct Seats {
+    /// Those that were taken, oldest first.
+    pub taken: Mutex<Vec<(SeatId, mpsc::Receiver<ControlInput>)>>,
+    /// Do the sessions live on another node?
+    pub elsewhere: AtomicBool,
+}
+
+impl Controls for Seats {
+    fn open(&self, _: SessionId) -> Result<Seat, NoSeat> {
+        if self.elsewhere.load(Ordering::Relaxed) {
+            return Err(NoSeat::Elsewhere);
+        }
+        let (inputs, theirs) = mpsc::channel(8);
+        let id = SeatId::from(Uuid::now_v7());
+        self.taken.lock().unwrap().push((id, theirs));
+        Ok(Seat { id, inputs })
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod client;
 mod connection_passwords;
+mod desktop_control;
 mod desktop_watch;
 mod fixture;
 mod input;

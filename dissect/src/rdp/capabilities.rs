@@ -10,6 +10,7 @@ const BITMAP: u16 = 0x02;
 const ORDER: u16 = 0x03;
 const BITMAP_CACHE: u16 = 0x04;
 const COLOR_CACHE: u16 = 0x0a;
+const INPUT: u16 = 0x0d;
 const GLYPH_CACHE: u16 = 0x10;
 const OFFSCREEN_CACHE: u16 = 0x11;
 const BITMAP_CACHE_HOST_SUPPORT: u16 = 0x12;
@@ -37,6 +38,22 @@ const LARGEST: u16 = 8192;
 /// The id that decoders take for RemoteFX, though clients may choose another.
 const REMOTEFX_ID: u8 = 3;
 
+/// inputFlags of TS_INPUT_CAPABILITYSET (MS-RDPBCGR 2.2.7.1.6).
+const MOUSEX: u16 = 0x0004;
+const FAST_PATH: u16 = 0x0008 | 0x0020;
+const UNICODE: u16 = 0x0010;
+
+/// Which input a server takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Takes {
+    /// Fast-path PDUs, as opposed to slow-path ones only?
+    pub fast_path: bool,
+    /// Characters, as opposed to keys only?
+    pub characters: bool,
+    /// The fourth and the fifth button of a mouse?
+    pub side_buttons: bool,
+}
+
 /// A desktop as the server offers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Desktop {
@@ -48,6 +65,8 @@ pub struct Desktop {
     pub height: u16,
     /// Bits a pixel.
     pub depth: u16,
+    /// What can be typed and pointed at.
+    pub takes: Takes,
 }
 
 /// What the fields of a Demand Active or Confirm Active are, up to the sets.
@@ -93,6 +112,7 @@ pub fn demand_active(body: &[u8]) -> Result<(Vec<u8>, Desktop), Malformed> {
         width: 0,
         height: 0,
         depth: 0,
+        takes: Takes::default(),
     };
     let rewritten = rewrite(body, &frame, |kind, fields, out| {
         match kind {
@@ -100,6 +120,15 @@ pub fn demand_active(body: &[u8]) -> Result<(Vec<u8>, Desktop), Malformed> {
                 desktop.depth = u16_le(fields, 0).unwrap_or_default();
                 desktop.width = u16_le(fields, 8).unwrap_or_default();
                 desktop.height = u16_le(fields, 10).unwrap_or_default();
+                out.extend_from_slice(fields);
+            }
+            INPUT => {
+                let flags = u16_le(fields, 0).unwrap_or_default();
+                desktop.takes = Takes {
+                    fast_path: flags & FAST_PATH != 0,
+                    characters: flags & UNICODE != 0,
+                    side_buttons: flags & MOUSEX != 0,
+                };
                 out.extend_from_slice(fields);
             }
             BITMAP_CACHE_HOST_SUPPORT | FRAME_ACKNOWLEDGE => return false,

@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use crate::close::CloseReason;
 use crate::command::Outcome;
 use crate::event::Event;
-use crate::id::{CommandId, ConnectionId};
+use crate::id::{CommandId, ConnectionId, SeatId};
 
 /// What the driver has to do, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,23 @@ pub enum Action {
         reason: CloseReason,
         /// The command to answer when their sockets are closed.
         answer: Option<CommandId>,
+    },
+    /// From now on what comes from this seat goes to the connection's target; if nobody sits there (any more), say so
+    /// with [`super::Input::ControllerLeft`].
+    GiveControl {
+        /// Which connection.
+        connection: ConnectionId,
+        /// Whose input it is.
+        viewer: String,
+        /// Where it comes from.
+        seat: SeatId,
+        /// Is the user's own input dropped meanwhile?
+        exclusive: bool,
+    },
+    /// From now on only the user's own input does.
+    EndControl {
+        /// Which connection.
+        connection: ConnectionId,
     },
     /// Run the post-session actions; they answer with [`super::Input::TornDown`].
     TearDown,
@@ -88,6 +105,18 @@ pub enum Notice {
     },
     /// He stopped.
     ViewerLeft {
+        /// Who.
+        viewer: String,
+    },
+    /// Somebody controls the desktop.
+    ControlTaken {
+        /// Who.
+        viewer: String,
+        /// Do the user's own keys and mouse do nothing meanwhile?
+        exclusive: bool,
+    },
+    /// He does not any more.
+    ControlReleased {
         /// Who.
         viewer: String,
     },

@@ -6,6 +6,7 @@ use super::Origin;
 use super::machine::{Phase, Session};
 use crate::command::{Actor, Command, CommandDenied};
 use crate::declared::Extension;
+use crate::id::{ConnectionId, SeatId};
 
 /// The user may extend when this much or less remains (requirements, section 1.6).
 pub(super) const EXTENSION_WINDOW: TimeDelta = TimeDelta::minutes(5);
@@ -69,6 +70,16 @@ pub(super) fn admit(
             .and_then(|()| live(canceling))
             .and_then(|()| occupied(session)),
         Command::ViewerJoined { .. } | Command::ViewerLeft { .. } => Ok(Admission::Do),
+        Command::TakeOver {
+            seat, connection, ..
+        } => by_admin(by)
+            .and_then(|()| live(canceling))
+            .and_then(|()| takeable(session, *seat, *connection)),
+        // Who has it may give it back whatever else he may do any more.
+        Command::HandBack { seat } => {
+            let has_it = session.control.as_ref().map(|control| control.seat) == Some(*seat);
+            Ok(do_unless(!has_it))
+        }
     };
     judged.unwrap_or_else(Admission::Denied)
 }
@@ -100,6 +111,27 @@ pub(super) fn user_extension(
         Err(CommandDenied::TooEarlyToExtend)
     } else {
         Ok(extension)
+    }
+}
+
+/// Can control of that connection's desktop be taken from that seat? One at a time has it.
+fn takeable(
+    session: &Session,
+    seat: SeatId,
+    connection: ConnectionId,
+) -> Result<Admission, CommandDenied> {
+    if session.lock.is_some() {
+        return Err(CommandDenied::Locked);
+    }
+    if !session.connections.contains(&connection) || session.cut.contains_key(&connection) {
+        return Err(CommandDenied::NotConnected);
+    }
+    match &session.control {
+        None => Ok(Admission::Do),
+        Some(control) if control.seat == seat => Ok(Admission::AlreadySo),
+        Some(control) => Err(CommandDenied::Controlled {
+            by: control.viewer.clone(),
+        }),
     }
 }
 

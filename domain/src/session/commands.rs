@@ -7,13 +7,15 @@
 use chrono::{DateTime, Utc};
 
 use super::admission::{Admission, admit, user_extension};
+use super::control::Control;
 use super::effects::Effects;
 use super::machine::{Lock, Session};
 use super::{Action, Notice};
 use crate::close::CloseReason;
 use crate::command::{Actor, Command, ConnectionEffect, Outcome};
+use crate::control::ControlOver;
 use crate::event::Event;
-use crate::id::CommandId;
+use crate::id::{CommandId, ConnectionId};
 use crate::span::Span;
 
 /// What an administrator adds if he names no amount and the profile has no step.
@@ -111,6 +113,25 @@ impl Session {
                 self.tell(Notice::ViewerLeft { viewer }, out);
                 out.answer(id, self.done(now));
             }
+            Command::TakeOver {
+                seat,
+                connection,
+                exclusive,
+            } => {
+                let control = Control {
+                    viewer: by.name.clone(),
+                    seat,
+                    connection,
+                    exclusive,
+                };
+                self.take_over(control, out);
+                out.answer(id, took_effect(now, [&connection]));
+            }
+            Command::HandBack { .. } => {
+                let connection = self.control.as_ref().map(|control| control.connection);
+                self.end_control(ControlOver::HandedBack, out);
+                out.answer(id, took_effect(now, &connection));
+            }
         }
     }
 
@@ -143,6 +164,8 @@ impl Session {
             by: by.name.clone(),
         };
         self.lock = Some(lock);
+        // A lock stops everybody's input.
+        self.end_control(ControlOver::Locked, out);
         if self.connections.is_empty() {
             out.answer(
                 id,
@@ -235,13 +258,17 @@ impl Session {
     }
 
     fn done(&self, now: DateTime<Utc>) -> Outcome {
-        let effect = |&connection| ConnectionEffect {
-            connection,
-            at: now,
-        };
-        Outcome::Done {
-            connections: self.connections.iter().map(effect).collect(),
-        }
+        took_effect(now, &self.connections)
+    }
+}
+
+fn took_effect<'a>(
+    at: DateTime<Utc>,
+    connections: impl IntoIterator<Item = &'a ConnectionId>,
+) -> Outcome {
+    let effect = |&connection| ConnectionEffect { connection, at };
+    Outcome::Done {
+        connections: connections.into_iter().map(effect).collect(),
     }
 }
 

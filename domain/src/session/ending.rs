@@ -7,6 +7,7 @@ use super::machine::{Phase, Session, Teardown};
 use super::{Action, ConnectFailure, DisconnectCause, Origin};
 use crate::close::CloseReason;
 use crate::command::Outcome;
+use crate::control::ControlOver;
 use crate::event::Event;
 use crate::id::{CommandId, ConnectionId};
 
@@ -20,6 +21,7 @@ impl Session {
         out: &mut Effects,
     ) {
         self.lock = None;
+        self.end_control(ControlOver::Ended, out);
         out.log(Event::Canceling {
             reason: reason.clone(),
         });
@@ -201,6 +203,9 @@ impl Session {
         if was_on_target {
             out.persist();
         }
+        if self.is_controlled(connection) {
+            self.end_control(ControlOver::Ended, out);
+        }
         if !self.connections.is_empty() {
             return;
         }
@@ -265,6 +270,7 @@ impl Session {
         }
         let lost = std::mem::take(&mut self.connections);
         self.cut.clear();
+        self.end_control(ControlOver::Ended, out);
         if !lost.is_empty() {
             self.times.disconnected_at = Some(now);
         }

@@ -1,6 +1,6 @@
 use crate::close::CloseReason;
 use crate::command::{Actor, Command};
-use crate::id::{CommandId, ConnectionId};
+use crate::id::{CommandId, ConnectionId, SeatId};
 
 /// What happens to a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,11 @@ pub enum Input {
         command: Command,
         /// By whom.
         by: Actor,
+    },
+    /// Whoever controlled the desktop from this seat is gone.
+    ControllerLeft {
+        /// Which seat.
+        seat: SeatId,
     },
     /// What passes can no longer be recorded and the mode is strict.
     RecordingFailed {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::control::Control;
 use super::effects::Effects;
 use super::{Action, Input, Origin, Terms, Times};
 use crate::close::{CloseReason, DeadlineReason};
@@ -27,6 +28,9 @@ pub struct Session {
     pub(super) times: Times,
     pub(super) phase: Phase,
     pub(super) lock: Option<Lock>,
+    /// Who controls a desktop of it besides its user.
+    #[serde(default)]
+    pub(super) control: Option<Control>,
     /// Joined to the target and not yet reported gone.
     pub(super) connections: BTreeSet<ConnectionId>,
     /// Those among them that were told to close, and why.
@@ -109,6 +113,7 @@ impl Session {
             times: Times::requested(now),
             phase: Phase::Provisioning,
             lock: None,
+            control: None,
             connections: BTreeSet::new(),
             cut: BTreeMap::new(),
             granted: Span::from_secs(0),
@@ -169,6 +174,7 @@ impl Session {
                 self.disconnected(now, connection, cause, out);
             }
             Input::HumanInput => self.human_input(now, out),
+            Input::ControllerLeft { seat } => self.controller_left(seat, out),
             Input::ExtendKey { user } => self.extend_key(now, &user, out),
             Input::Command { id, command, by } => self.command(now, id, command, &by, out),
             Input::RecordingFailed { error } => {
@@ -266,6 +272,11 @@ impl Session {
             .map(|lock| (lock.title.as_str(), lock.message.as_str()))
     }
 
+    /// Who controls a desktop of it besides its user.
+    pub fn controller(&self) -> Option<&str> {
+        self.control.as_ref().map(|control| control.viewer.as_str())
+    }
+
     /// When its user last came or typed.
     pub fn last_access_at(&self) -> Option<DateTime<Utc>> {
         self.last_access_at
@@ -312,6 +323,7 @@ fn reports_the_past(input: &Input) -> bool {
         | Input::ProvisioningFailed { .. }
         | Input::Connected { .. }
         | Input::HumanInput
+        | Input::ControllerLeft { .. }
         | Input::ExtendKey { .. }
         | Input::Command { .. }
         | Input::RecordingFailed { .. }

@@ -43,7 +43,8 @@
 //! | its node is gone (made by connecting) | NodeLost | Failed |
 //!
 //! Time: a locked session's deadline keeps running, its idle time does not. Idle time runs only
-//! while somebody is connected. Connections: one that comes up too late (locked meanwhile, ending
+//! while somebody is connected. Control: a viewer may take control of one connection's desktop, one viewer
+//! at a time; he has it until he gives it back or leaves, until a lock, or until the connection ends. Connections: one that comes up too late (locked meanwhile, ending
 //! meanwhile) is cut at once. What the driver was asked for it must report back: for each
 //! connection named in [`Action::Cut`] an [`Input::Disconnected`], for [`Action::TearDown`] an
 //! [`Input::TornDown`]; a teardown asked for while pre-session actions still run aborts them.
@@ -52,12 +53,14 @@ mod action;
 mod admission;
 mod clockwork;
 mod commands;
+mod control;
 mod effects;
 mod ending;
 mod input;
 mod machine;
 
 pub use action::{Action, Notice};
+pub use control::Controller;
 pub use input::{ConnectFailure, DisconnectCause, Input};
 pub use machine::Session;
 

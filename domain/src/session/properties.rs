@@ -11,7 +11,7 @@ use crate::close::CloseReason;
 use crate::command::{Actor, Command};
 use crate::declared::Extension;
 use crate::event::Event;
-use crate::id::{CommandId, ConnectionId};
+use crate::id::{CommandId, ConnectionId, SeatId};
 use crate::status::Status;
 
 /// An input without its command's id, which must be unique.
@@ -25,6 +25,10 @@ enum Step {
 
 fn connection() -> impl Strategy<Value = ConnectionId> {
     (0u128..4).prop_map(|n| Uuid::from_u128(n).into())
+}
+
+fn seat() -> impl Strategy<Value = SeatId> {
+    (0u128..3).prop_map(|n| Uuid::from_u128(n).into())
 }
 
 fn cause() -> impl Strategy<Value = DisconnectCause> {
@@ -50,6 +54,10 @@ fn command() -> impl Strategy<Value = Command> {
         2 => Just(Command::Message { text: text() }),
         1 => Just(Command::ViewerJoined { viewer: text() }),
         1 => Just(Command::ViewerLeft { viewer: text() }),
+        6 => (seat(), connection(), any::<bool>()).prop_map(|(seat, connection, exclusive)| {
+            Command::TakeOver { seat, connection, exclusive }
+        }),
+        2 => seat().prop_map(|seat| Command::HandBack { seat }),
     ]
 }
 
@@ -76,6 +84,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (connection(), cause())
             .prop_map(|(connection, cause)| Step::Input(Input::Disconnected { connection, cause })),
         6 => Just(Step::Input(Input::HumanInput)),
+        3 => seat().prop_map(|seat| Step::Input(Input::ControllerLeft { seat })),
         4 => Just(Step::Input(Input::ExtendKey { user: "alice".into() })),
         1 => Just(Step::Input(Input::RecordingFailed { error: String::new() })),
         1 => Just(Step::Input(Input::PolicyRevoked { what: String::new() })),
@@ -117,6 +126,7 @@ struct Witness {
     answers: BTreeMap<CommandId, u32>,
     extended_s: i64,
     ended: u32,
+    controlled: Option<ConnectionId>,
 }
 
 impl Witness {
@@ -152,6 +162,12 @@ impl Witness {
                         );
                     }
                 }
+                Action::GiveControl { connection, .. } => {
+                    assert_eq!(self.controlled.replace(*connection), None, "one at a time");
+                }
+                Action::EndControl { connection } => {
+                    assert_eq!(self.controlled.take(), Some(*connection));
+                }
                 Action::TearDown => {
                     assert!(!after.is_over());
                     // Whoever comes up at the very instant of the end is cut, and nobody else is left.
@@ -167,6 +183,11 @@ impl Witness {
         }
         if before.status() != after.status() || before.times() != after.times() {
             assert_eq!(actions.last(), Some(&Action::Persist), "people must see it");
+        }
+        assert_eq!(self.controlled.is_some(), after.controller().is_some());
+        if let Some(connection) = &self.controlled {
+            assert!(after.connections().contains(connection));
+            assert!(after.lock().is_none() && after.close_reason().is_none());
         }
         let ended = after.status().is_final();
         assert_eq!(ended, after.is_over());
@@ -217,6 +238,8 @@ fn cut_by(actions: &[Action]) -> Vec<ConnectionId> {
         | Action::Notify(_)
         | Action::ShutGate { .. }
         | Action::OpenGate { .. }
+        | Action::GiveControl { .. }
+        | Action::EndControl { .. }
         | Action::TearDown
         | Action::Answer { .. }
         | Action::WakeAt(_) => vec![],

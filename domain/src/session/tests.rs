@@ -3,6 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+mod control;
+
 use super::*;
 use crate::close::{CloseReason, DeadlineReason};
 use crate::command::{Actor, Command, CommandDenied, ConnectionEffect, Outcome};
@@ -169,6 +171,8 @@ fn outcome(actions: &[Action]) -> Option<&Outcome> {
         | Action::ShutGate { .. }
         | Action::OpenGate { .. }
         | Action::Cut { .. }
+        | Action::GiveControl { .. }
+        | Action::EndControl { .. }
         | Action::TearDown
         | Action::WakeAt(_) => None,
     })

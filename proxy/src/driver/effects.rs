@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use crate::clock;
+use crate::control::Control;
 use futures::future::join_all;
 use sallyport_domain::close::CloseReason;
 use sallyport_domain::command::{ConnectionEffect, Outcome};
+use sallyport_domain::declared::Protocol;
 use sallyport_domain::event::Event;
-use sallyport_domain::id::{CommandId, ConnectionId};
+use sallyport_domain::id::{CommandId, ConnectionId, SeatId};
 use sallyport_domain::session::{DisconnectCause, Notice};
 use sallyport_store::SessionUpdate;
 
@@ -69,6 +71,35 @@ impl Driver {
         }
         self.answers
             .push(Entry::Answer(answer, Outcome::Done { connections }, now));
+    }
+
+    /// Gives somebody control; false if nobody sits there, or there is nothing that could be controlled.
+    pub(super) fn give_control(
+        &mut self,
+        id: ConnectionId,
+        viewer: String,
+        seat: SeatId,
+        exclusive: bool,
+    ) -> bool {
+        let inputs = self.seats.take(seat);
+        let is_desktop = match self.subject.protocol {
+            Protocol::Rdp => true,
+            Protocol::Ssh => false,
+        };
+        match (self.connections.get(&id), inputs) {
+            (Some(connection), Some(inputs)) if is_desktop => {
+                let control = Control::new(viewer, seat, exclusive, inputs);
+                connection.set_control(Some(control));
+                true
+            }
+            (Some(_) | None, Some(_) | None) => false,
+        }
+    }
+
+    pub(super) fn end_control(&self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get(&id) {
+            connection.set_control(None);
+        }
     }
 
     pub(super) fn cut(

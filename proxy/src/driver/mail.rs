@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sallyport_domain::command::{Actor, Command};
+use sallyport_domain::control::ControlInput;
 use sallyport_domain::event::Event;
-use sallyport_domain::id::{CommandId, ConnectionId};
+use sallyport_domain::id::{CommandId, ConnectionId, SeatId};
 use sallyport_domain::policy::Decision;
 use sallyport_domain::refusal::Refusal;
 use sallyport_domain::session::{ConnectFailure, DisconnectCause};
@@ -65,6 +66,15 @@ pub enum Mail {
         /// By whom.
         by: Actor,
     },
+    /// Somebody who watches may want to take control from this seat.
+    Seat {
+        /// The seat.
+        seat: SeatId,
+        /// What comes from there.
+        inputs: mpsc::Receiver<ControlInput>,
+    },
+    /// Whoever had control from this seat is gone.
+    ControllerLeft(SeatId),
     /// The user asks for more time.
     ExtendKey,
     /// The tape can no longer be written.
@@ -106,6 +116,11 @@ impl DriverHandle {
     /// Sends; mail to a session that is over is dropped. Answers whether it was taken.
     pub async fn send(&self, mail: Mail) -> bool {
         self.mailbox.send(mail).await.is_ok()
+    }
+
+    /// Sends without waiting; answers whether it was taken.
+    pub fn try_send(&self, mail: Mail) -> bool {
+        self.mailbox.try_send(mail).is_ok()
     }
 
     /// Sends facts of a transfer that are on the tape already.

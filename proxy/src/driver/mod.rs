@@ -30,6 +30,7 @@ pub use mail::{DriverHandle, Mail};
 use crate::backlog::Waiting;
 use crate::clock;
 use crate::connection::Connection;
+use crate::control::IdleSeats;
 use crate::ledger::{Entry, Ledger};
 use crate::shield::{fault, shielded};
 
@@ -81,6 +82,7 @@ pub fn start(store: Store, start: Start, done: impl FnOnce() + Send + 'static) -
         own: handle.clone(),
         arrivals: start.arrivals,
         connections: BTreeMap::new(),
+        seats: IdleSeats::default(),
         open_tapes: HashSet::new(),
         cuts: HashMap::new(),
         answers: Vec::new(),
@@ -112,6 +114,8 @@ struct Driver {
     /// Connections that are not here yet.
     arrivals: Arrivals,
     connections: BTreeMap<ConnectionId, Arc<Connection>>,
+    /// From where somebody may want to take control.
+    seats: IdleSeats,
     /// Tapes not finished yet; the session's log is not complete before they are.
     open_tapes: HashSet<ConnectionId>,
     /// Commands to answer when connections are gone.
@@ -263,6 +267,8 @@ impl Driver {
             Mail::Command { id, command, by } => {
                 self.feed(Input::Command { id, command, by }).await
             }
+            Mail::Seat { seat, inputs } => self.seats.add(seat, inputs),
+            Mail::ControllerLeft(seat) => self.feed(Input::ControllerLeft { seat }).await,
             Mail::ExtendKey => {
                 let user = self.subject.user.clone();
                 self.feed(Input::ExtendKey { user }).await;
@@ -415,6 +421,7 @@ impl Driver {
         // Teardown has no post-session actions yet, so it is done at once, after what came before it.
         let mut torn_down = false;
         let mut save = false;
+        let mut empty_seat = None;
         for action in actions {
             match action {
                 Action::Persist => save = true,
@@ -436,6 +443,17 @@ impl Driver {
                     reason,
                     answer,
                 } => self.cut(connections, &reason, answer),
+                Action::GiveControl {
+                    connection,
+                    viewer,
+                    seat,
+                    exclusive,
+                } => {
+                    if !self.give_control(connection, viewer, seat, exclusive) {
+                        empty_seat = Some(seat);
+                    }
+                }
+                Action::EndControl { connection } => self.end_control(connection),
                 Action::Answer { command, outcome } => {
                     self.answers
                         .push(Entry::Answer(command, outcome, clock::now()));
@@ -453,6 +471,9 @@ impl Driver {
         // After the row: whoever gets the answer must find the row changed.
         for answer in self.answers.drain(..) {
             self.ledger.add(answer);
+        }
+        if let Some(seat) = empty_seat {
+            Box::pin(self.feed(Input::ControllerLeft { seat })).await;
         }
         if torn_down {
             let actions = self.session.handle(clock::now(), Input::TornDown);

@@ -110,6 +110,8 @@ fn begun(actions: Vec<Action>) -> (Vec<Event>, Vec<Action>) {
             | Action::OpenGate { .. }
             | Action::Cut { .. }
             | Action::Answer { .. }
+            | Action::GiveControl { .. }
+            | Action::EndControl { .. }
             | Action::WakeAt(_) => others.push(action),
         }
     }

@@ -82,6 +82,11 @@ impl Translation {
         (self.from.user, self.from.io)
     }
 
+    /// The same of the leg it goes to: whoever adds something of his own uses them.
+    pub fn beyond(&self) -> (u16, u16) {
+        (self.to.user, self.to.io)
+    }
+
     /// The user on the leg it goes to.
     pub fn user(&self) -> u16 {
         self.to.user

@@ -94,7 +94,9 @@ impl Remains {
             }
             // A desktop has no channels that are counted apart.
             Entry::FromTarget { pdus } => self.count(0, Stream::Out, pdus.len() as u64),
-            Entry::FromClient { pdus } => self.count(0, Stream::In, pdus.len() as u64),
+            Entry::FromClient { pdus } | Entry::FromViewer { pdus, .. } => {
+                self.count(0, Stream::In, pdus.len() as u64)
+            }
             Entry::Marker(_)
             | Entry::DesktopBegun(_)
             | Entry::Covered { .. }

@@ -191,6 +191,16 @@ fn every_record_comes_back() {
             Entry::FromClient { pdus: vec![] },
         ),
         (
+            Record::FromViewer {
+                viewer: "bob",
+                pdus: data,
+            },
+            Entry::FromViewer {
+                viewer: "bob".into(),
+                pdus: data.to_vec(),
+            },
+        ),
+        (
             Record::Covered { shown: true },
             Entry::Covered { shown: true },
         ),

@@ -97,6 +97,7 @@ impl Cast<'_> {
             | Entry::DesktopBegun(_)
             | Entry::FromTarget { .. }
             | Entry::FromClient { .. }
+            | Entry::FromViewer { .. }
             | Entry::Covered { .. }
             | Entry::Unknown { .. } => Ok(()),
         }

@@ -54,7 +54,8 @@ fn from_tape(tape: &Path, at: Duration) -> Result<Option<Canvas>, TrackError> {
         } else if let Some(desktop) = &mut desktop {
             if let Entry::FromTarget { pdus } = &timed.entry {
                 desktop.from_target(pdus, timed.at);
-            } else if let Entry::FromClient { pdus } = &timed.entry {
+            } else if let Entry::FromClient { pdus } | Entry::FromViewer { pdus, .. } = &timed.entry
+            {
                 desktop.from_client(pdus, timed.at);
             }
         }

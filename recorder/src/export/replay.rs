@@ -179,6 +179,7 @@ impl Replay {
             | Entry::DesktopBegun(_)
             | Entry::FromTarget { .. }
             | Entry::FromClient { .. }
+            | Entry::FromViewer { .. }
             | Entry::Covered { .. }
             | Entry::Unknown { .. } => None,
         }

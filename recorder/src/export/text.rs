@@ -130,6 +130,7 @@ impl Log<'_> {
             | Entry::DesktopBegun(_)
             | Entry::FromTarget { .. }
             | Entry::FromClient { .. }
+            | Entry::FromViewer { .. }
             | Entry::Covered { .. } => Ok(()),
             Entry::BulkDigest {
                 channel,

@@ -120,6 +120,7 @@ impl Rebuild {
             | Entry::DesktopBegun(_)
             | Entry::FromTarget { .. }
             | Entry::FromClient { .. }
+            | Entry::FromViewer { .. }
             | Entry::Covered { .. }
             | Entry::Unknown { .. } => return,
         }
@@ -175,6 +176,7 @@ impl Rebuild {
             | Entry::DesktopBegun(_)
             | Entry::FromTarget { .. }
             | Entry::FromClient { .. }
+            | Entry::FromViewer { .. }
             | Entry::Covered { .. }
             | Entry::Unknown { .. } => {}
         }

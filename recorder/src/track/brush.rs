@@ -63,7 +63,7 @@ impl Brush {
                     desktop.from_target(pdus, timed.at);
                 }
             }
-            Entry::FromClient { pdus } => {
+            Entry::FromClient { pdus } | Entry::FromViewer { pdus, .. } => {
                 if let Some(desktop) = &mut self.desktop {
                     desktop.from_client(pdus, timed.at);
                 }

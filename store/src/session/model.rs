@@ -250,6 +250,9 @@ pub struct SessionRow {
     pub deadline_reason: Option<DeadlineReason>,
     /// Extensions taken.
     pub extensions_used: u32,
+    /// Who else than its user controls a desktop of it now.
+    #[serde(default)]
+    pub controlled_by: Option<String>,
     /// The node that owns it.
     pub node: Option<NodeId>,
     /// That node's name, as it was when it took the session; empty until then.

@@ -2,7 +2,7 @@
 
 use sallyport_domain::close::CloseReason;
 use sallyport_domain::launch_point::LaunchPoint;
-use sallyport_domain::session::Times;
+use sallyport_domain::session::{Controller, Times};
 use sallyport_domain::status::Status;
 use sqlx::any::AnyRow;
 
@@ -24,6 +24,14 @@ pub(super) const COLUMNS: &str = "s.id AS id, s.origin AS origin, s.kind AS kind
     s.deadline_reason AS deadline_reason, s.lock_title AS lock_title, s.lock_message AS lock_message,
     s.extensions_used AS extensions_used, s.node_id AS node_id, s.node_name AS node_name, s.gateway_group AS gateway_group,
     s.launch_point_id AS launch_point_id, s.launch_point_name AS launch_point_name, s.machine AS machine";
+
+/// There is no column for it: it changes often and is asked for seldom.
+fn controlled_by(row: &AnyRow, status: Status) -> Result<Option<String>, StoreError> {
+    match status.is_final() {
+        true => Ok(None),
+        false => Ok(row.json::<Controller>("machine")?.into_viewer()),
+    }
+}
 
 fn status(row: &AnyRow) -> Result<Status, StoreError> {
     let text = row.text("status")?;
@@ -97,6 +105,7 @@ pub(super) fn shown(row: &AnyRow) -> Result<SessionRow, StoreError> {
         lock_message: row.text_or_null("lock_message")?,
         deadline_reason: row.word_or_null("deadline_reason")?,
         extensions_used: row.number("extensions_used")?,
+        controlled_by: controlled_by(row, status)?,
         node: row.parsed_or_null("node_id")?,
         node_name: row.text("node_name")?,
         gateway_group: row.text("gateway_group")?,

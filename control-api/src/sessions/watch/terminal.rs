@@ -118,6 +118,7 @@ impl Terminal {
             | Entry::DesktopBegun(_)
             | Entry::FromTarget { .. }
             | Entry::FromClient { .. }
+            | Entry::FromViewer { .. }
             | Entry::Covered { .. }
             | Entry::Unknown { .. } => {}
         }

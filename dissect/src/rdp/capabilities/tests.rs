@@ -42,6 +42,9 @@ fn codec(guid: [u8; 16], id: u8, properties: &[u8]) -> Vec<u8> {
 #[test]
 fn an_offer_keeps_what_is_not_known_and_loses_what_cannot_be_recorded() {
     let unknown = set(0x99, &[1, 2, 3]);
+    // Keys by place, the extended mouse, and the second kind of fast-path.
+    let mut input = [0; 84];
+    input[0] = 0x25;
     let two = [
         &[2][..],
         &codec([9; 16], 1, &[7]),
@@ -51,6 +54,7 @@ fn an_offer_keeps_what_is_not_known_and_loses_what_cannot_be_recorded() {
     let sets = [
         bitmap(32, 1024, 768),
         unknown.clone(),
+        set(INPUT, &input),
         set(BITMAP_CACHE_HOST_SUPPORT, &[1, 0, 0, 0]),
         set(VIRTUAL_CHANNEL, &[1, 0, 0, 0, 0x40, 6, 0, 0]),
         set(BITMAP_CODECS, &two),
@@ -61,12 +65,18 @@ fn an_offer_keeps_what_is_not_known_and_loses_what_cannot_be_recorded() {
         width: 1024,
         height: 768,
         depth: 32,
+        takes: Takes {
+            fast_path: true,
+            characters: false,
+            side_buttons: true,
+        },
     };
     assert_eq!(desktop, expected);
     let one = [&[1][..], &codec(REMOTEFX, 0, &[5, 5])].concat();
     let left = [
         bitmap(32, 1024, 768),
         unknown,
+        set(INPUT, &input),
         set(VIRTUAL_CHANNEL, &[0, 0, 0, 0, 0x40, 6, 0, 0]),
         set(BITMAP_CODECS, &one),
     ];

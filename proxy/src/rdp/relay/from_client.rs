@@ -14,7 +14,9 @@ use super::Stop;
 use super::channels;
 use super::lane::Lane;
 use super::share::Share;
+use super::steering::{Next, Steering, masked};
 use crate::connection::Connection;
+use crate::driver::Mail;
 use crate::rdp::ids::{Place, Translation};
 use crate::rdp::leg;
 
@@ -43,6 +45,8 @@ pub struct FromClient<'a, R, W> {
     pub buffer: BytesMut,
     /// What waits for the end of a lock.
     pub held: Vec<u8>,
+    /// Who steers besides the user, or in her place.
+    pub steering: Steering,
 }
 
 /// What becomes of a PDU.
@@ -79,6 +83,7 @@ where
                 Some(order) = self.orders.recv() => self.write(&order).await?,
                 Ok(()) = gate.changed() => self.release().await?,
                 () = self.lane.taps.ours(self.lane.from) => self.pass().await?,
+                next = self.steering.next() => self.steer(next).await?,
                 filled = leg::fill(&mut self.from, &mut self.buffer), if !full => match filled {
                     Ok(true) => self.pass().await?,
                     // TLS was ended in order: some clients say no other goodbye.
@@ -106,7 +111,8 @@ where
         // Before the gate, which must not be held open.
         connection.log_room().await;
         let inside = connection.gate.enter();
-        let mut out = Vec::new();
+        let mut out = self.turned().unwrap_or_default();
+        let stopped = inside.is_none() || self.steering.excludes_user();
         while let Some(found) = frame::next(&self.buffer).map_err(broken)? {
             if found.len > self.buffer.len() {
                 break;
@@ -114,8 +120,8 @@ where
             let mut one = self.buffer.split_to(found.len);
             let len = one.len();
             let fate = match found.kind {
-                Kind::FastPath => self.fast_path(&mut one, inside.is_none())?,
-                Kind::Tpkt => self.tpkt(&mut one, inside.is_none())?,
+                Kind::FastPath => self.fast_path(&mut one, stopped)?,
+                Kind::Tpkt => self.tpkt(&mut one, inside.is_none(), stopped)?,
             };
             match fate {
                 Fate::Forward(record) => {
@@ -146,19 +152,65 @@ where
         self.write(&out).await
     }
 
-    fn fast_path(&self, frame: &mut [u8], locked: bool) -> Result<Fate, Stop> {
+    /// Takes note of who has control now. If that has changed: what goes to the target for it. It is nobody's input, and
+    /// not on the tape.
+    fn turned(&mut self) -> Option<Vec<u8>> {
+        let released = self.steering.turn(self.share)?;
+        Some(self.share.input(self.ids.beyond(), &released))
+    }
+
+    /// Control came to somebody or went, or whoever has it did something.
+    async fn steer(&mut self, next: Next) -> Result<(), Stop> {
+        let connection = self.connection.clone();
+        let input = match next {
+            Next::Turned => None,
+            Next::Input(input) => Some(input),
+            Next::Gone(seat) => {
+                connection.tell(Mail::ControllerLeft(seat)).await;
+                return Ok(());
+            }
+        };
+        let inside = connection.gate.enter();
+        if let Some(released) = self.turned() {
+            // What came from whoever had it before is not taken any more.
+            return self.write(&released).await;
+        }
+        let active = self.share.is_active(None) && self.share.is_entered();
+        let (Some(input), Some(viewer), Some((desktop, _))) =
+            (input, self.steering.viewer(), self.share.desktop())
+        else {
+            return Ok(());
+        };
+        if inside.is_none() || !active {
+            return Ok(());
+        }
+        let events = self.steering.events(input, &desktop);
+        connection.touch();
+        let out = self.share.input(self.ids.beyond(), &events);
+        if out.is_empty() {
+            return Ok(());
+        }
+        let record = Record::FromViewer {
+            viewer: &viewer,
+            pdus: &self.share.input(self.ids.beyond(), &masked(&events)),
+        };
+        connection.tape.write(&[record], out.len())?;
+        connection.grown.notify_one();
+        self.write(&out).await
+    }
+
+    fn fast_path(&self, frame: &mut [u8], stopped: bool) -> Result<Fate, Stop> {
         let events = input::events(frame).map_err(broken)?;
         // Before the account is in, there may be a screen on which another one can be chosen.
-        if locked || !self.share.is_active(None) || !self.share.is_entered() {
+        if stopped || !self.share.is_active(None) || !self.share.is_entered() {
             return Ok(Fate::Drop);
         }
         for (event, _) in &events {
+            self.share.see(event);
             match event {
-                input::Event::Key(key) => {
+                input::Event::Key(_) | input::Event::Character(_) | input::Event::Mouse(_) => {
                     self.connection.touch();
-                    self.share.key(*key);
                 }
-                input::Event::Character | input::Event::Mouse => self.connection.touch(),
                 input::Event::Sync | input::Event::Timing => {}
             }
         }
@@ -167,7 +219,7 @@ where
         Ok(Fate::Forward(Some(record)))
     }
 
-    fn tpkt(&mut self, frame: &mut BytesMut, locked: bool) -> Result<Fate, Stop> {
+    fn tpkt(&mut self, frame: &mut BytesMut, locked: bool, stopped: bool) -> Result<Fate, Stop> {
         let data = match mcs::parse(frame).map_err(broken)? {
             mcs::DomainPdu::Data(data) => data,
             mcs::DomainPdu::Ultimatum => return Err(Stop::Left),
@@ -186,7 +238,7 @@ where
                 let picture = name.is_some_and(|name| channels::is_picture(name));
                 Ok(Fate::Forward(picture.then(|| frame.to_vec())))
             }
-            Place::Io(there) => self.share_pdu(frame, data.data, there, locked),
+            Place::Io(there) => self.share_pdu(frame, data.data, there, stopped),
         }
     }
 
@@ -195,7 +247,7 @@ where
         frame: &mut BytesMut,
         place: std::ops::Range<usize>,
         there: u16,
-        locked: bool,
+        stopped: bool,
     ) -> Result<Fate, Stop> {
         let Some(first) = only(&frame[place.clone()])? else {
             return Ok(Fate::Drop);
@@ -217,10 +269,15 @@ where
             ShareKind::Data(_, share) if !self.share.is_active(Some(share)) => {
                 return Ok(Fate::Drop);
             }
-            ShareKind::Data(DataKind::Input, _) if locked || !self.share.is_entered() => {
+            ShareKind::Data(DataKind::Input, _) if stopped || !self.share.is_entered() => {
                 return Ok(Fate::Drop);
             }
-            ShareKind::Data(DataKind::Input, _) => self.connection.touch(),
+            ShareKind::Data(DataKind::Input, _) => {
+                self.connection.touch();
+                for event in input::slow_events(&frame[place.clone()]) {
+                    self.share.see(&event);
+                }
+            }
             // A window put away is still recorded.
             ShareKind::Data(DataKind::SuppressOutput, _)
                 if !pdu::allows_output(&frame[place.clone()]) =>

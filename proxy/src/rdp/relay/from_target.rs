@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use sallyport_dissect::rdp::frame::Kind;
 use sallyport_dissect::rdp::logon::{self, Logon};
 use sallyport_dissect::rdp::share::{self as pdu, DataKind, ShareKind, SharePdu};
-use sallyport_dissect::rdp::{Malformed, capabilities, frame, input, mcs, output};
+use sallyport_dissect::rdp::{Malformed, capabilities, frame, mcs, output};
 use sallyport_domain::close::CloseReason;
 use sallyport_domain::event::Event;
 use sallyport_domain::refusal::Refusal;
@@ -163,9 +163,9 @@ where
             Turn::Same => self.paint().await,
             Turn::Shut => {
                 self.covered(true)?;
-                let held = self.share.take_held();
-                if !held.is_empty() {
-                    self.orders.send(input::release(&held))?;
+                let released = self.share.input(self.ids.there(), &self.share.let_go());
+                if !released.is_empty() {
+                    self.orders.send(released)?;
                 }
                 self.paint().await
             }

@@ -8,9 +8,11 @@ pub mod channels;
 mod covers;
 mod from_client;
 mod from_target;
+mod held;
 mod lane;
 mod orders;
 mod share;
+mod steering;
 mod taps;
 
 use std::sync::Arc;
@@ -35,6 +37,7 @@ use from_target::{FromTarget, Unfinished};
 use lane::Lane;
 use orders::Orders;
 use share::Share;
+use steering::Steering;
 use taps::Taps;
 
 /// How long a target may take to let an account in that it takes on its screen only.
@@ -150,6 +153,7 @@ where
         to: &mut target_out,
         buffer: client.buffer,
         held: Vec::new(),
+        steering: Steering::new(connection.control()),
     };
     let begun = begun(&back_ids, &asked.channels);
     let (stopped, client) = match connection.tape.write(&[Record::DesktopBegun(&begun)], 0) {

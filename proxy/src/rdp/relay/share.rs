@@ -1,10 +1,13 @@
 //! The desktop that runs now, as both pumps know it.
 
-use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sallyport_dissect::rdp::capabilities::Desktop;
-use sallyport_dissect::rdp::input::Key;
+use sallyport_dissect::rdp::input::{self, Event};
+use sallyport_dissect::rdp::mcs;
+use sallyport_dissect::rdp::share::{self as pdu, DataKind};
+
+use super::held::Held;
 
 /// What both pumps and the goodbye need.
 #[derive(Debug, Default)]
@@ -23,8 +26,8 @@ struct State {
     depth: Option<u16>,
     /// The target has let the account in.
     entered: bool,
-    /// Keys that the user holds down.
-    held: HashSet<(u8, bool)>,
+    /// What the user holds down.
+    held: Held,
 }
 
 impl Share {
@@ -89,24 +92,29 @@ impl Share {
         state.depth.is_some() && (share.is_none() || share == current)
     }
 
-    /// A key goes down or up.
-    pub fn key(&self, key: Key) {
-        let mut state = self.state();
-        let place = (key.code, key.extended);
-        match key.down {
-            true => state.held.insert(place),
-            false => state.held.remove(&place),
-        };
+    /// The user pressed, released or moved something.
+    pub fn see(&self, event: &Event) {
+        self.state().held.see(event);
     }
 
-    /// The keys that are down, which are not counted any more.
-    pub fn take_held(&self) -> Vec<Key> {
-        let held = std::mem::take(&mut self.state().held);
-        let down = |(code, extended)| Key {
-            code,
-            extended,
-            down: true,
+    /// The user may hold nothing any longer: what the target has to be told.
+    pub fn let_go(&self) -> Vec<Event> {
+        self.state().held.let_go()
+    }
+
+    /// Input of the gateway's own making as PDUs in ids of the target's leg, of the kind that it takes.
+    pub fn input(&self, (user, io): (u16, u16), events: &[Event]) -> Vec<u8> {
+        let Some((desktop, _)) = self.desktop().filter(|_| self.is_active(None)) else {
+            return Vec::new();
         };
-        held.into_iter().map(down).collect()
+        if desktop.takes.fast_path {
+            return input::fast_path(events);
+        }
+        let mut out = Vec::new();
+        for body in input::slow_path(events) {
+            let pdu = pdu::data(DataKind::Input, user, desktop.share, &body);
+            mcs::frame(mcs::Sender::Client, user, io, &pdu, &mut out);
+        }
+        out
     }
 }

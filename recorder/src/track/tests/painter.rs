@@ -32,15 +32,20 @@ fn noise(side: u16, seed: u32) -> Vec<u8> {
 enum Sent {
     Target(Vec<u8>),
     Client(Vec<u8>),
+    Viewer(Vec<u8>),
     Covered(bool),
 }
 
-use Sent::{Client, Covered, Target};
+use Sent::{Client, Covered, Target, Viewer};
 
 fn append(tape: &mut TapeWriter, at: u64, sent: &Sent) {
     let record = match sent {
         Target(pdus) => Record::FromTarget { pdus },
         Client(pdus) => Record::FromClient { pdus },
+        Viewer(pdus) => Record::FromViewer {
+            viewer: "bob",
+            pdus,
+        },
         Covered(shown) => Record::Covered { shown: *shown },
     };
     tape.append_at(ms(at), &[record]).unwrap();
@@ -79,7 +84,7 @@ fn desktop_at(sent: &[(u64, Sent)], until: u64) -> Desktop {
     for (at, sent) in sent.iter().filter(|(at, _)| *at <= until) {
         match sent {
             Target(pdus) => desktop.from_target(pdus, ms(*at)),
-            Client(pdus) => desktop.from_client(pdus, ms(*at)),
+            Client(pdus) | Viewer(pdus) => desktop.from_client(pdus, ms(*at)),
             Covered(_) => {}
         }
     }
@@ -187,6 +192,7 @@ fn size_pointer_cover_and_gaps_are_on_the_track() {
     let dir = memory_dir();
     let red = [255, 0, 0];
     let click = vec![0x04, 9, 0x20, 0, 0x90, 30, 0, 40, 0];
+    let click_there = vec![0x04, 9, 0x20, 0, 0x90, 50, 0, 60, 0];
     let hide = vec![0, 5, 5, 0, 0];
     let sent = [
         (1000, Target(square(0, 0, 10, red))),
@@ -194,6 +200,7 @@ fn size_pointer_cover_and_gaps_are_on_the_track() {
         (3000, Covered(true)),
         (4000, Target(square(150, 90, 20, red))),
         (5000, Covered(false)),
+        (5500, Viewer(click_there)),
         (6000, Target(hide)),
         (7000, Target(demand_active(64, 48))),
         (8000, Target(square(1, 1, 10, red))),
@@ -222,12 +229,13 @@ fn size_pointer_cover_and_gaps_are_on_the_track() {
             "3000 Covered { shown: true }",
             "4000 Gap { faults: 1 }",
             "5000 Covered { shown: false }",
+            "5500 PointerPlace { x: 50, y: 60 }",
             "6000 PointerHidden",
             "7000 Resize { width: 64, height: 48 }",
             "7000 keyframe",
             "7000 Gap { faults: 1 }",
             "7000 PointerArrow",
-            "7000 PointerPlace { x: 30, y: 40 }",
+            "7000 PointerPlace { x: 50, y: 60 }",
             "8000 tile 10x10",
             "8000 End",
         ]
@@ -245,7 +253,7 @@ fn size_pointer_cover_and_gaps_are_on_the_track() {
     let canvas = shown(&mut reader, 8000);
     assert_eq!(
         (canvas.pointer.x, canvas.pointer.y, canvas.pointer.hidden),
-        (30, 40, false)
+        (50, 60, false)
     );
     assert_eq!(canvas.faults, 1);
 }
