@@ -29,6 +29,7 @@ mod rdp_hostile;
 mod rdp_lock;
 mod rdp_peers;
 mod rdp_room;
+mod rdp_take_over;
 mod rdp_targets;
 mod rdp_watching;
 mod rdp_ways_in;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
+use futures::{SinkExt, StreamExt};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::Value;
@@ -28,6 +28,7 @@ pub enum Frame {
 /// Somebody who watches a session through the WebSocket.
 pub struct Watcher {
     frames: Arc<Mutex<Vec<(Instant, Frame)>>>,
+    say: tokio::sync::mpsc::Sender<Value>,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -47,6 +48,7 @@ impl Watcher {
         );
         let connector = Connector::Rustls(Arc::new(trusting(gateway)));
         let frames = Arc::new(Mutex::new(Vec::new()));
+        let (say, mut said) = tokio::sync::mpsc::channel::<Value>(64);
         let (stop, mut stopped) = tokio::sync::oneshot::channel();
         let sink = frames.clone();
         let thread = thread::spawn(move || {
@@ -69,6 +71,13 @@ impl Watcher {
                 loop {
                     let message = tokio::select! {
                         message = socket.next() => message,
+                        Some(said) = said.recv() => {
+                            let text = Message::Text(said.to_string().into());
+                            if let Err(error) = socket.send(text).await {
+                                return push(Frame::Closed(error.to_string()));
+                            }
+                            continue;
+                        }
                         _ = &mut stopped => {
                             let _ = socket.close(None).await;
                             return;
@@ -93,9 +102,16 @@ impl Watcher {
         });
         Self {
             frames,
+            say,
             stop: Some(stop),
             thread: Some(thread),
         }
+    }
+
+    /// Says something to the gateway.
+    #[track_caller]
+    pub fn say(&self, message: Value) {
+        self.say.blocking_send(message).unwrap();
     }
 
     /// Everything that came so far.
