@@ -7,7 +7,6 @@
 use chrono::{DateTime, Utc};
 
 use super::admission::{Admission, admit, user_extension};
-use super::control::Control;
 use super::effects::Effects;
 use super::machine::{Lock, Session};
 use super::{Action, Notice};
@@ -89,50 +88,50 @@ impl Session {
                 out.answer(id, self.done(now));
             }
             Command::Message { text } => {
-                out.log(Event::Messaged {
-                    by: by.name.clone(),
-                    text: text.clone(),
-                });
-                out.notify(Notice::Message {
-                    from: by.name.clone(),
-                    text,
-                });
-                out.answer(id, self.done(now));
+                let (by, from, said) = (by.name.clone(), by.name.clone(), text.clone());
+                let event = Event::Messaged { by, text: said };
+                self.announce(now, id, event, Notice::Message { from, text }, out);
             }
             Command::ViewerJoined { viewer } => {
-                out.log(Event::ViewerJoined {
-                    viewer: viewer.clone(),
-                });
-                self.tell(Notice::ViewerJoined { viewer }, out);
-                out.answer(id, self.done(now));
+                let name = viewer.clone();
+                let event = Event::ViewerJoined { viewer: name };
+                self.announce(now, id, event, Notice::ViewerJoined { viewer }, out);
             }
             Command::ViewerLeft { viewer } => {
-                out.log(Event::ViewerLeft {
-                    viewer: viewer.clone(),
-                });
-                self.tell(Notice::ViewerLeft { viewer }, out);
-                out.answer(id, self.done(now));
+                let name = viewer.clone();
+                let event = Event::ViewerLeft { viewer: name };
+                self.announce(now, id, event, Notice::ViewerLeft { viewer }, out);
             }
             Command::TakeOver {
                 seat,
                 connection,
                 exclusive,
             } => {
-                let control = Control {
-                    viewer: by.name.clone(),
-                    seat,
-                    connection,
-                    exclusive,
-                };
-                self.take_over(control, out);
+                self.take_over((seat, connection, exclusive), by, out);
                 out.answer(id, took_effect(now, [&connection]));
             }
-            Command::HandBack { .. } => {
-                let connection = self.control.as_ref().map(|control| control.connection);
-                self.end_control(ControlOver::HandedBack, out);
-                out.answer(id, took_effect(now, &connection));
-            }
+            Command::HandBack { .. } => self.hand_back(now, id, out),
         }
+    }
+
+    fn hand_back(&mut self, now: DateTime<Utc>, id: CommandId, out: &mut Effects) {
+        let connection = self.control.as_ref().map(|control| control.connection);
+        self.end_control(ControlOver::HandedBack, out);
+        out.answer(id, took_effect(now, &connection));
+    }
+
+    /// Something that is logged and shown, and changes nothing.
+    fn announce(
+        &self,
+        now: DateTime<Utc>,
+        id: CommandId,
+        event: Event,
+        notice: Notice,
+        out: &mut Effects,
+    ) {
+        out.log(event);
+        self.tell(notice, out);
+        out.answer(id, self.done(now));
     }
 
     /// Nobody connected: then somebody is on the way, and there is nothing to go back to.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::effects::Effects;
 use super::machine::Session;
 use super::{Action, Notice};
+use crate::command::Actor;
 use crate::control::ControlOver;
 use crate::event::Event;
 use crate::id::{ConnectionId, SeatId};
@@ -33,15 +34,21 @@ impl Controller {
 }
 
 impl Session {
-    /// Gives control to somebody; it was found to be free.
-    pub(super) fn take_over(&mut self, control: Control, out: &mut Effects) {
-        let Control {
-            viewer,
+    /// Gives control to whoever ordered it, from that seat, of that connection's desktop, alone or not; it was found to be
+    /// free.
+    pub(super) fn take_over(
+        &mut self,
+        (seat, connection, exclusive): (SeatId, ConnectionId, bool),
+        by: &Actor,
+        out: &mut Effects,
+    ) {
+        let viewer = by.name.clone();
+        self.control = Some(Control {
+            viewer: viewer.clone(),
             seat,
             connection,
             exclusive,
-        } = control.clone();
-        self.control = Some(control);
+        });
         // On the tape before the first input.
         out.log(Event::ControlTaken {
             connection,
