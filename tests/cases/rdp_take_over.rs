@@ -6,7 +6,8 @@ use sallyport_dissect::rdp::frame::{self, Kind};
 use sallyport_dissect::rdp::input::{self, Event as Typed};
 use sallyport_recorder::Entry;
 use sallyport_tests::harness::{
-    Api, Frame, Gateway, NOTEPAD, RdpHost, Watcher, Xrdp, entries, eventually, tapes,
+    Api, Frame, Gateway, NOTEPAD, Rdp, RdpHost, Watcher, Xrdp, entries, eventually, passwords,
+    tapes,
 };
 use serde_json::{Value, json};
 
@@ -70,7 +71,7 @@ fn released(api: &Api, session: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Whose the keys on a tape are, in their order.
+/// Whose the keys on a tape are that went by the fast path, in their order.
 fn owners(tape: &Path) -> Vec<String> {
     let mut owners: Vec<String> = Vec::new();
     let mut of = |owner: &str, pdus: &[u8]| {
@@ -127,6 +128,10 @@ fn an_administrator_takes_a_desktop_over_and_gives_it_back() {
     keys(&watcher, "bob\n");
     target.notepad.wait_typed("before\nbob\n", PATIENCE);
     client.display().type_text("lost\n");
+    watcher.say(json!({ "type": "text", "text": "Room 101\n" }));
+    target
+        .notepad
+        .wait_typed("before\nbob\nRoom 101\n", PATIENCE);
     let second = Watcher::start(&gateway, &admin, id);
     second.wait_json("live", SOON);
     second.say(json!({ "type": "take" }));
@@ -141,7 +146,9 @@ fn an_administrator_takes_a_desktop_over_and_gives_it_back() {
     keys(&watcher, "oh\n");
     watcher.wait_json("refused", SOON);
     write(&client, &target, "after\n");
-    target.notepad.wait_typed("before\nbob\nafter\n", PATIENCE);
+    target
+        .notepad
+        .wait_typed("before\nbob\nRoom 101\nafter\n", PATIENCE);
 
     assert_eq!(released(&admin, &session), ["handed_back"]);
     let taken = events(&admin, id);
@@ -207,4 +214,35 @@ fn control_is_shared_ended_by_a_lock_and_by_leaving_and_not_for_auditors() {
     drop(client);
     let tape = tapes(gateway.data()).remove(0);
     assert_eq!(owners(&tape), ["user", "bob", "user", "bob", "user"]);
+}
+
+/// rdesktop sends its input by the slow path.
+#[test]
+fn whoever_has_control_keeps_out_slow_path_input_as_well() {
+    let xrdp = Xrdp::start();
+    let gateway = Gateway::builder()
+        .rdp_host(RdpHost::new("desk", xrdp.port()))
+        .start();
+    let admin = gateway.api("bob");
+    let login = Rdp::rdesktop(gateway.rdp_port).login("alice+desk", &passwords("alice"));
+    let client = desktop(login);
+    let target = xrdp.session(PATIENCE);
+    write(&client, &target, "before\n");
+    target.notepad.wait_typed("before\n", PATIENCE);
+    let session = gateway.session_with(&admin, "desk", "Logged In");
+    let watcher = Watcher::start(&gateway, &admin, text(&session, "id"));
+    watcher.wait_json("live", SOON);
+    client.display().hold("Shift_L");
+    take(&watcher, "exclusive");
+    client.display().type_text("lost\n");
+    keys(&watcher, "bob\n");
+    target.notepad.wait_typed("before\nbob\n", PATIENCE);
+    client.display().release("Shift_L");
+    watcher.say(json!({ "type": "release" }));
+    wait_lost(&watcher);
+    write(&client, &target, "after\n");
+    target.notepad.wait_typed("before\nbob\nafter\n", PATIENCE);
+    drop(client);
+    // Those of the user were not by the fast path.
+    assert_eq!(owners(&tapes(gateway.data()).remove(0)), ["bob"]);
 }

@@ -106,6 +106,14 @@ class Hand {
     this.say({ type: "key", ...key, down });
   }
 
+  /** Presses keys together. */
+  press(codes) {
+    const keys = codes.map((code) => this.keys.get(code));
+    for (const key of keys) this.say({ type: "key", ...key, down: true });
+    for (const key of keys.reverse()) this.say({ type: "key", ...key, down: false });
+    this.screen.focus();
+  }
+
   /** Whoever looks elsewhere holds nothing any longer. */
   letGo() {
     if (!this.isMine) return;

@@ -182,6 +182,7 @@ function control(mine) {
   element("screen").classList.toggle("mine", mine);
   element("take").hidden = mine;
   element("share").disabled = mine;
+  element("attention").hidden = !mine;
   element("release").hidden = !mine;
 }
 
@@ -196,6 +197,8 @@ element("take").addEventListener("click", () => {
   hand.take(element("share").checked ? "shared" : "exclusive");
 });
 element("release").addEventListener("click", () => hand.release());
+// The browser's own computer keeps these keys to itself.
+element("attention").addEventListener("click", () => hand.press(["ControlLeft", "AltLeft", "Delete"]));
 
 // === The session ===
 

@@ -65,8 +65,11 @@ fn share_layer(data: &[u8]) {
         );
         share::set_source(&mut pdu, 1007);
         let len = pdu.len();
+        let typed = input::slow_events(&pdu);
+        written_is_read(&typed);
         input::mask_slow(&mut pdu);
         assert_eq!(pdu.len(), len);
+        assert_eq!(input::slow_events(&pdu).len(), typed.len());
     }
 }
 
@@ -88,12 +91,36 @@ fn pointing_stays(pdu: &[u8]) {
     input::mask(&mut masked, &events);
     let again = input::events(&masked);
     assert!(again.is_ok_and(|again| again.len() == events.len()));
+    let events_alone: Vec<input::Event> = events.iter().map(|(event, _)| *event).collect();
+    written_is_read(&events_alone);
     for (event, at) in events {
         match event {
             input::Event::Key(_) => assert_eq!(masked[at], 0),
-            input::Event::Character => assert_eq!(masked[at..at + 2], [0, 0]),
-            input::Event::Mouse => assert_eq!(masked[at..at + 6], pdu[at..at + 6]),
+            input::Event::Character(_) => assert_eq!(masked[at..at + 2], [0, 0]),
+            input::Event::Mouse(_) => assert_eq!(masked[at..at + 6], pdu[at..at + 6]),
             input::Event::Sync | input::Event::Timing => {}
         }
     }
+}
+
+/// What goes to a target says what was meant.
+fn written_is_read(events: &[input::Event]) {
+    let meant: Vec<input::Event> = events
+        .iter()
+        .copied()
+        .filter(|event| !matches!(event, input::Event::Sync | input::Event::Timing))
+        .collect();
+    let written = input::fast_path(events);
+    let mut read = Vec::new();
+    for found in frame::whole(&written) {
+        let (start, found) = found.unwrap();
+        let pdu = &written[start..start + found.len];
+        read.extend(
+            input::events(pdu)
+                .unwrap()
+                .into_iter()
+                .map(|(event, _)| event),
+        );
+    }
+    assert_eq!(read, meant);
 }
