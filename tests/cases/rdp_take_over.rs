@@ -26,6 +26,7 @@ const KEYS: [(char, u8); 8] = [
     ('\n', 0x1c),
 ];
 const SHIFT: u8 = 0x2a;
+const CAPS: u8 = 0x3a;
 
 /// Asks for control and waits until it is given.
 #[track_caller]
@@ -137,7 +138,14 @@ fn an_administrator_takes_a_desktop_over_and_gives_it_back() {
     second.say(json!({ "type": "take" }));
     let refused = second.wait_json("refused", SOON);
     assert!(text(&refused, "reason").contains("bob is in control"));
-    // He holds a key as well when he gives it back.
+    // He holds a key as well when he gives it back, and leaves Caps Lock on.
+    for down in [true, false] {
+        watcher.say(json!({ "type": "key", "scancode": CAPS, "down": down }));
+    }
+    keys(&watcher, "o");
+    target
+        .notepad
+        .wait_typed("before\nbob\nRoom 101\nO", PATIENCE);
     watcher.say(json!({ "type": "key", "scancode": SHIFT, "down": true }));
     watcher.say(json!({ "type": "release" }));
     assert!(wait_lost(&watcher).contains("gave control back"));
@@ -148,7 +156,7 @@ fn an_administrator_takes_a_desktop_over_and_gives_it_back() {
     write(&client, &target, "after\n");
     target
         .notepad
-        .wait_typed("before\nbob\nRoom 101\nafter\n", PATIENCE);
+        .wait_typed("before\nbob\nRoom 101\nOafter\n", PATIENCE);
 
     assert_eq!(released(&admin, &session), ["handed_back"]);
     let taken = events(&admin, id);

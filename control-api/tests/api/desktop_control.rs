@@ -177,3 +177,27 @@ fn others_may_not_and_what_is_out_of_reach_is_named() {
     let taken = |action: &String| action == "session.take-over";
     assert!(!actions.iter().any(taken), "{actions:?}");
 }
+
+#[test]
+fn whoever_is_no_administrator_any_more_loses_it() {
+    let world = World::new();
+    let bob = world.token("bob");
+    world.runtime.block_on(async {
+        let (mut socket, _live, _tape) = watching(&world, &bob).await;
+        say(&mut socket, json!({ "type": "take" })).await;
+        assert_eq!(told(&mut socket, "control").await["yours"], true);
+        let (_, mut inputs) = last_seat(&world);
+        let demoted =
+            json!({ "users": [{ "name": "bob", "scope": "acme", "roles": ["auditor"] }] });
+        let demoted = serde_json::from_value(demoted).unwrap();
+        let by = sallyport_store::Author::system();
+        let applied = world.store.apply(&by, &demoted, false, chrono::Utc::now());
+        applied.await.unwrap();
+        let lost = told(&mut socket, "control").await;
+        assert!(lost["reason"].as_str().unwrap().contains("may not control"));
+        assert!(arrives(&mut inputs).await.is_none(), "his way is closed");
+        // To watch is an auditor's as well.
+        let refused = refused(&mut socket, json!({ "type": "take" })).await;
+        assert!(refused.contains("only administrators"), "{refused}");
+    });
+}

@@ -21,6 +21,7 @@ const EXTENDED: u8 = 2;
 /// An event of slow-path input: time, type and six bytes.
 const SLOW_EVENT: usize = 12;
 /// Its types.
+const SLOW_LOCKS: u16 = 0;
 const SLOW_SCANCODE: u16 = 4;
 const SLOW_UNICODE: u16 = 5;
 const SLOW_MOUSE: u16 = 0x8001;
@@ -42,7 +43,7 @@ pub enum Event {
     /// The mouse.
     Mouse(Mouse),
     /// Which of the lock keys are on.
-    Sync,
+    Locks(Locks),
     /// How fast frames were shown; nobody's doing.
     Timing,
 }
@@ -56,6 +57,31 @@ pub struct Key {
     pub extended: bool,
     /// Pressed, as opposed to released?
     pub down: bool,
+}
+
+/// Which of the lock keys are on: the flags of a Synchronize event (2.2.8.1.1.3.1.1.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Locks(u8);
+
+impl Locks {
+    /// Scroll, Num, Caps and Kana Lock.
+    const ALL: u8 = 0x0f;
+
+    /// Of the wire's flags.
+    pub fn of(flags: u8) -> Self {
+        Self(flags & Self::ALL)
+    }
+
+    /// The same after a key went down, which may be a lock key.
+    pub fn after(self, key: Key) -> Self {
+        let switched = match (key.code, key.extended) {
+            (0x46, false) => 0x01,
+            (0x45, false) => 0x02,
+            (0x3a, false) => 0x04,
+            _ => 0,
+        };
+        Self(self.0 ^ switched)
+    }
 }
 
 /// A character that is typed, whatever key it is on.
@@ -225,7 +251,7 @@ pub fn events(frame: &[u8]) -> Result<Vec<(Event, usize)>, Malformed> {
             MOUSE => (mouse(MouseKind::Plain, fields).ok_or(SHORT)?, 6),
             MOUSE_X => (mouse(MouseKind::Extended, fields).ok_or(SHORT)?, 6),
             RELATIVE_MOUSE => (mouse(MouseKind::Relative, fields).ok_or(SHORT)?, 6),
-            SYNC => (Event::Sync, 0),
+            SYNC => (Event::Locks(Locks::of(header)), 0),
             UNICODE => {
                 let character = Character {
                     code: u16_le(fields, 0).ok_or(SHORT)?,
@@ -251,7 +277,7 @@ pub fn mask(frame: &mut [u8], events: &[(Event, usize)]) {
         let len = match event {
             Event::Key(_) => 1,
             Event::Character(_) => 2,
-            Event::Mouse(_) | Event::Sync | Event::Timing => 0,
+            Event::Mouse(_) | Event::Locks(_) | Event::Timing => 0,
         };
         if let Some(fields) = frame.get_mut(*at..at + len) {
             fields.fill(0);
@@ -286,6 +312,8 @@ fn slow_event(event: &[u8]) -> Option<Event> {
     let flags = u16_le(fields, 0)?;
     let down = flags & SLOW_RELEASED == 0;
     match kind {
+        // Two bytes without a meaning, then four of flags.
+        SLOW_LOCKS => Some(Event::Locks(Locks::of(*fields.get(2)?))),
         SLOW_SCANCODE => Some(Event::Key(Key {
             // Two bytes, of which one is used.
             code: *fields.get(2)?,
@@ -342,7 +370,7 @@ mod tests {
                     code: 0x41,
                     down: true
                 }),
-                Event::Sync
+                Event::Locks(Locks::of(1))
             ]
         );
         mask(&mut frame, &found);

@@ -1,9 +1,9 @@
 //! Input as it goes to a target.
 
 use super::{
-    Character, EXTENDED, Event, Key, MOUSE, MOUSE_X, Mouse, MouseKind, RELATIVE_MOUSE, RELEASED,
-    SCANCODE, SLOW_EXTENDED, SLOW_MOUSE, SLOW_MOUSE_X, SLOW_RELEASED, SLOW_SCANCODE, SLOW_UNICODE,
-    UNICODE,
+    Character, EXTENDED, Event, Key, Locks, MOUSE, MOUSE_X, Mouse, MouseKind, RELATIVE_MOUSE,
+    RELEASED, SCANCODE, SLOW_EXTENDED, SLOW_LOCKS, SLOW_MOUSE, SLOW_MOUSE_X, SLOW_RELEASED,
+    SLOW_SCANCODE, SLOW_UNICODE, SYNC, UNICODE,
 };
 
 /// As many events are in one fast-path PDU: their number has four bits.
@@ -11,7 +11,7 @@ const TOGETHER: usize = 15;
 /// As many in one slow-path PDU.
 const SLOW_TOGETHER: usize = 64;
 
-/// Fast-path PDUs with these events (MS-RDPBCGR 2.2.8.1.2), one behind the other. Lock keys and times are left out.
+/// Fast-path PDUs with these events (MS-RDPBCGR 2.2.8.1.2), one behind the other. Times are left out.
 pub fn fast_path(events: &[Event]) -> Vec<u8> {
     let written: Vec<Vec<u8>> = events.iter().filter_map(fast_event).collect();
     let mut out = Vec::new();
@@ -52,7 +52,8 @@ fn fast_event(event: &Event) -> Option<Vec<u8>> {
             bytes.extend(fields(mouse));
             Some(bytes)
         }
-        Event::Sync | Event::Timing => None,
+        Event::Locks(Locks(flags)) => Some(vec![header(SYNC, flags)]),
+        Event::Timing => None,
     }
 }
 
@@ -61,8 +62,8 @@ fn fields(mouse: Mouse) -> Vec<u8> {
     numbers.into_iter().flat_map(u16::to_le_bytes).collect()
 }
 
-/// What stands behind the Share Data headers of slow-path PDUs with these events (MS-RDPBCGR 2.2.8.1.1.3.1). Lock keys,
-/// times and relative places are left out.
+/// What stands behind the Share Data headers of slow-path PDUs with these events (MS-RDPBCGR 2.2.8.1.1.3.1). Times and
+/// relative places are left out.
 pub fn slow_path(events: &[Event]) -> Vec<Vec<u8>> {
     let written: Vec<Vec<u8>> = events.iter().filter_map(slow_event).collect();
     let body = |together: &[Vec<u8>]| {
@@ -94,7 +95,8 @@ fn slow_event(event: &Event) -> Option<Vec<u8>> {
             MouseKind::Extended => (SLOW_MOUSE_X, fields(mouse)),
             MouseKind::Relative => return None,
         },
-        Event::Sync | Event::Timing => return None,
+        Event::Locks(Locks(flags)) => (SLOW_LOCKS, vec![0, 0, flags, 0, 0, 0]),
+        Event::Timing => return None,
     };
     let mut bytes = vec![0; 4];
     bytes.extend_from_slice(&kind.to_le_bytes());
@@ -130,6 +132,7 @@ mod tests {
             Event::Mouse(Mouse::wheel(120, place)),
             Event::Mouse(Mouse::wheel(-120, place)),
         ];
+        all.push(Event::Locks(Locks::of(0x06)));
         for button in Button::ALL {
             all.push(Event::Mouse(Mouse::button(button, true, place)));
             all.push(Event::Mouse(Mouse::button(button, false, place)));

@@ -203,6 +203,9 @@ where
         let events = input::events(frame).map_err(broken)?;
         // Before the account is in, there may be a screen on which another one can be chosen.
         if stopped || !self.share.is_active(None) || !self.share.is_entered() {
+            for (event, _) in &events {
+                self.share.see_locks(event);
+            }
             return Ok(Fate::Drop);
         }
         for (event, _) in &events {
@@ -211,7 +214,7 @@ where
                 input::Event::Key(_) | input::Event::Character(_) | input::Event::Mouse(_) => {
                     self.connection.touch();
                 }
-                input::Event::Sync | input::Event::Timing => {}
+                input::Event::Locks(_) | input::Event::Timing => {}
             }
         }
         let mut record = frame.to_vec();
@@ -270,6 +273,9 @@ where
                 return Ok(Fate::Drop);
             }
             ShareKind::Data(DataKind::Input, _) if stopped || !self.share.is_entered() => {
+                for event in input::slow_events(&frame[place.clone()]) {
+                    self.share.see_locks(&event);
+                }
                 return Ok(Fate::Drop);
             }
             ShareKind::Data(DataKind::Input, _) => {

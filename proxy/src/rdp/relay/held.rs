@@ -1,8 +1,9 @@
-//! What somebody holds down: keys and buttons. They are let go for him when he may hold them no longer.
+//! What somebody holds down: keys and buttons. They are let go for him when he may hold them no longer. And which lock keys
+//! are on by what he knows.
 
 use std::collections::BTreeSet;
 
-use sallyport_dissect::rdp::input::{Button, Event, Key, Mouse};
+use sallyport_dissect::rdp::input::{Button, Event, Key, Locks, Mouse};
 
 /// What one hand holds.
 #[derive(Debug, Default)]
@@ -11,11 +12,13 @@ pub struct Held {
     buttons: BTreeSet<Button>,
     /// Where the mouse was last.
     place: (u16, u16),
+    locks: Option<Locks>,
 }
 
 impl Held {
     /// Something was pressed, released or moved.
     pub fn see(&mut self, event: &Event) {
+        self.see_locks(event);
         match event {
             Event::Key(key) => {
                 let place = (key.code, key.extended);
@@ -34,8 +37,24 @@ impl Held {
                 self.place = mouse.place().unwrap_or(self.place);
             }
             // A character is not held: targets type it when it goes down.
-            Event::Character(_) | Event::Sync | Event::Timing => {}
+            Event::Character(_) | Event::Locks(_) | Event::Timing => {}
         }
+    }
+
+    /// The same of lock keys alone: they switch on her own keyboard even when nothing of it reaches the target.
+    pub fn see_locks(&mut self, event: &Event) {
+        match event {
+            Event::Locks(locks) => self.locks = Some(*locks),
+            Event::Key(key) if key.down && !self.keys.contains(&(key.code, key.extended)) => {
+                self.locks = self.locks.map(|locks| locks.after(*key));
+            }
+            Event::Key(_) | Event::Character(_) | Event::Mouse(_) | Event::Timing => {}
+        }
+    }
+
+    /// Which lock keys are on, if that was ever told.
+    pub fn locks(&self) -> Option<Locks> {
+        self.locks
     }
 
     /// Is that button down?
@@ -67,6 +86,30 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lock_keys_are_followed_but_not_their_repetition() {
+        let caps = |down| {
+            Event::Key(Key {
+                code: 0x3a,
+                extended: false,
+                down,
+            })
+        };
+        let mut held = Held::default();
+        held.see(&caps(true));
+        assert_eq!(held.locks(), None, "nobody knows what it was before");
+        held.see(&caps(false));
+        held.see(&Event::Locks(Locks::of(0x02)));
+        for _ in 0..3 {
+            held.see(&caps(true));
+        }
+        assert_eq!(held.locks(), Some(Locks::of(0x06)));
+        held.see(&caps(false));
+        held.see_locks(&caps(true));
+        assert_eq!(held.locks(), Some(Locks::of(0x02)));
+        assert_eq!(held.let_go(), []);
+    }
 
     #[test]
     fn what_is_held_is_let_go_once_where_the_mouse_is() {

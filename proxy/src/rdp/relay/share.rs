@@ -97,6 +97,16 @@ impl Share {
         self.state().held.see(event);
     }
 
+    /// The same of what does not reach the target: only her lock keys are followed.
+    pub fn see_locks(&self, event: &Event) {
+        self.state().held.see_locks(event);
+    }
+
+    /// Which lock keys are on at the user's keyboard, if it told.
+    pub fn locks(&self) -> Option<Event> {
+        self.state().held.locks().map(Event::Locks)
+    }
+
     /// The user may hold nothing any longer: what the target has to be told.
     pub fn let_go(&self) -> Vec<Event> {
         self.state().held.let_go()

@@ -81,14 +81,19 @@ impl Steering {
     }
 
     /// Takes note of who has control now. If that is another than before: what the target has to be told, because who
-    /// held it may hold it no longer.
+    /// held something may hold it no longer, and the user's lock keys are as they were.
     pub fn turn(&mut self, user: &Share) -> Option<Vec<Event>> {
         // Who sends into this lives as long as the pump.
         if !self.changes.has_changed().unwrap_or(false) {
             return None;
         }
+        let had_it = self.now.is_some();
         self.now.clone_from(&self.changes.borrow_and_update());
         let mut released = self.held.let_go();
+        if had_it {
+            // Whoever had it may have switched them.
+            released.extend(user.locks());
+        }
         self.inputs = self.now.as_ref().and_then(|control| control.take_inputs());
         if self.excludes_user() {
             released.extend(user.let_go());
@@ -189,7 +194,7 @@ pub fn masked(events: &[Event]) -> Vec<Event> {
             code: 0,
             ..character
         }),
-        other @ (Event::Mouse(_) | Event::Sync | Event::Timing) => other,
+        other @ (Event::Mouse(_) | Event::Locks(_) | Event::Timing) => other,
     };
     events.iter().map(mask).collect()
 }

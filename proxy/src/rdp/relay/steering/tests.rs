@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use sallyport_dissect::rdp::capabilities::Takes;
+use sallyport_dissect::rdp::input::Locks;
 use uuid::Uuid;
 
 use super::*;
@@ -72,6 +73,7 @@ async fn the_user_lets_go_of_everything_when_she_is_kept_out() {
     let driver = watch::Sender::new(None);
     let (user, mut steering) = (Share::default(), Steering::new(driver.subscribe()));
     user.see(&key(0x2a, true));
+    user.see(&Event::Locks(Locks::of(0x02)));
     let (given, hand) = control(1, true);
     driver.send_replace(Some(Arc::new(given)));
     assert_eq!(steering.turn(&user), Some(vec![key(0x2a, false)]));
@@ -82,6 +84,11 @@ async fn the_user_lets_go_of_everything_when_she_is_kept_out() {
     let told_once = tokio::time::timeout(Duration::from_millis(20), steering.next()).await;
     assert!(told_once.is_err());
     assert!(steering.excludes_user(), "until the driver says otherwise");
+    // Her own Caps Lock, which did not reach the target.
+    user.see_locks(&key(0x3a, true));
+    driver.send_replace(None);
+    let locks = Event::Locks(Locks::of(0x06));
+    assert_eq!(steering.turn(&user), Some(vec![locks]));
 }
 
 #[test]
