@@ -21,6 +21,8 @@ exec xterm -geometry +40+40 -e sh -c 'while :; do date; sleep 0.1; done'
 pub const DISCONNECTED: i32 = 1;
 /// FreeRDP's exit status for a user who gave up (`LOGOFF_BY_USER`).
 pub const CANCELLED: i32 = 2;
+/// FreeRDP's exit status for a user who did nothing (`IDLE_TIMEOUT`).
+pub const IDLE: i32 = 3;
 /// FreeRDP's exit status for a user who is not let in (`SERVER_DENIED_CONNECTION`).
 pub const DENIED: i32 = 7;
 /// FreeRDP's exit status for a user who may not (`SERVER_INSUFFICIENT_PRIVILEGES`).

@@ -7,12 +7,10 @@ use sallyport_tests::harness::{Gateway, NOTEPAD, RdpHost, Xrdp, signal, wait_unt
 use serde_json::json;
 
 use super::rdp_common::{
-    CANCELLED, DISCONNECTED, PATIENCE, desktop, ended, order, wait_nothing_open, write,
+    CANCELLED, DISCONNECTED, IDLE, PATIENCE, desktop, ended, order, wait_nothing_open, write,
 };
 use super::{SOON, events, text};
 
-/// FreeRDP's exit status for a user who did nothing (`IDLE_TIMEOUT`).
-const IDLE: i32 = 3;
 /// FreeRDP's exit status for a session that lasted long enough (`LOGON_TIMEOUT`).
 const OVER: i32 = 4;
 

@@ -1,17 +1,18 @@
 //! Taking control of a desktop that one watches.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use sallyport_dissect::rdp::frame::{self, Kind};
 use sallyport_dissect::rdp::input::{self, Event as Typed};
 use sallyport_recorder::Entry;
 use sallyport_tests::harness::{
-    Api, Frame, Gateway, NOTEPAD, Rdp, RdpHost, Watcher, Xrdp, entries, eventually, passwords,
-    tapes,
+    Api, Frame, Gateway, NOTEPAD, Rdp, RdpHost, Shadow, Watcher, Xrdp, entries, eventually,
+    passwords, tapes,
 };
 use serde_json::{Value, json};
 
-use super::rdp_common::{PATIENCE, desktop, order, show, write};
+use super::rdp_common::{IDLE, PATIENCE, desktop, ended, order, show, write};
 use super::{SOON, events, text};
 
 /// Scancodes of the keys that are typed here.
@@ -253,4 +254,32 @@ fn whoever_has_control_keeps_out_slow_path_input_as_well() {
     drop(client);
     // Those of the user were not by the fast path.
     assert_eq!(owners(&tapes(gateway.data()).remove(0)), ["bob"]);
+}
+
+#[test]
+fn what_the_controller_does_keeps_the_session_alive() {
+    let shadow = Shadow::start();
+    let gateway = Gateway::builder()
+        .profile("{ name: lazy, max_duration: 1h, idle_timeout: 6s, recording: strict }")
+        .rdp_host(RdpHost::new("shadow", shadow.port()).profiles(&["lazy"]))
+        .start();
+    let admin = gateway.api("bob");
+    let mut client = desktop(gateway.xfreerdp("alice+shadow"));
+    let session = gateway.session_with(&admin, "shadow", "Logged In");
+    let watcher = Watcher::start(&gateway, &admin, text(&session, "id"));
+    watcher.wait_json("live", SOON);
+    take(&watcher, "exclusive");
+    let start = Instant::now();
+    let mut typed = String::new();
+    while start.elapsed() < Duration::from_secs(10) {
+        keys(&watcher, "hi ");
+        typed.push_str("hi ");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    shadow.notepad.wait_typed(&typed, PATIENCE);
+    assert!(client.alive());
+    drop(watcher);
+    assert_eq!(client.wait_exit(PATIENCE), IDLE);
+    let session = ended(&admin, &session, SOON);
+    assert_eq!(text(&session, "close_code"), "idle");
 }
