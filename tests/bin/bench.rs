@@ -2,14 +2,17 @@
 //!
 //! `bench [--quick] [--only PART,PART…] [--gateway user@host:port --gateway-key FILE]`
 //!
-//! Parts: connect, echo, bulk, pty, sftp, rate, memory, orders, evidence.
+//! Parts of SSH: connect, echo, bulk, pty, sftp, rate, memory, orders, evidence. Parts of RDP: rdp-keys, rdp-video,
+//! rdp-memory, rdp-tape; `rdp` is all of them.
 
 mod cpu;
+mod desktops;
 mod evidence;
 mod load;
 mod measure;
 mod orders;
 mod relay;
+mod rows;
 mod subjects;
 mod table;
 
@@ -18,10 +21,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use desktops::Desktops;
 use orders::Order;
+use rows::Row;
 use sallyport_tests::harness::{Gateway, Target};
 use subjects::{CIPHER, Subject};
-use table::{OURS, Row, Table};
+use table::{OURS, Table};
 
 /// How often and how much.
 struct Plan {
@@ -87,35 +92,67 @@ fn main() {
         let port = |text: &str| text.parse().expect("a port");
         return relay::serve(port(listen), port(target), user.clone(), key.into());
     }
+    if let [word, what] = arguments.as_slice()
+        && word == "paint"
+    {
+        return desktops::painter::paint(what);
+    }
     let value = |name: &str| {
         let at = arguments.iter().position(|word| word == name)?;
         arguments.get(at + 1).cloned()
     };
     let quick = arguments.iter().any(|word| word == "--quick");
-    let (target, jump) = (Target::shared(), Target::sshd());
-    let gateway = Arc::new(
-        Gateway::builder()
-            // One key exchange for all subjects: what the oldest of them speaks.
-            .env("SALLYPORT_SSH_ALGORITHMS", "compatible")
-            .start(),
-    );
-    let mut ways = vec![
-        subjects::direct(&target),
-        subjects::proxy_jump(&target, &jump),
-        subjects::relay(&target),
-        subjects::sallyport(&gateway),
-    ];
-    if let (Some(address), Some(key)) = (value("--gateway"), value("--gateway-key")) {
-        ways.push(subjects::other(&address, &key).expect("--gateway user@host:port"));
+    let only = value("--only");
+    let other = value("--gateway").zip(value("--gateway-key"));
+    let chosen = |name: &str| is_chosen(name, only.as_deref());
+    let begun = Instant::now();
+    if PARTS.iter().any(|(name, _)| chosen(name)) {
+        let bench = Bench::start(if quick { QUICK } else { FULL }, other);
+        bench.run(chosen);
     }
-    let bench = Bench {
-        plan: if quick { QUICK } else { FULL },
-        ways,
-        target,
-        gateway,
-        table: Table::default(),
+    if desktops::PARTS.iter().any(|(name, _)| chosen(name)) {
+        desktops(quick, chosen);
+    }
+    println!(
+        "\nMedians of runs that took turns, each way in turn; recording strict; client, gateway and target on this \
+         machine, over loopback. {:.0} s.",
+        begun.elapsed().as_secs_f64()
+    );
+}
+
+/// Is this part asked for? By its name, by the first word of its name, or because all are.
+fn is_chosen(name: &str, only: Option<&str>) -> bool {
+    let Some(only) = only else { return true };
+    let family = name.split('-').next();
+    only.split(',')
+        .any(|word| word == name || Some(word) == family)
+}
+
+/// Measures RDP.
+fn desktops(quick: bool, chosen: impl Fn(&str) -> bool) {
+    let plan = if quick {
+        desktops::QUICK
+    } else {
+        desktops::FULL
     };
-    bench.run(value("--only").as_deref());
+    let mut bench = Desktops::start(plan);
+    for (name, part) in desktops::PARTS {
+        if chosen(name) {
+            timed(name, || part(&mut bench));
+        }
+    }
+    println!();
+    bench
+        .table()
+        .print(desktops::RDP, &desktops::WAYS, "TLS 1.3");
+}
+
+/// Says what is being measured, and how long it took.
+fn timed(name: &str, part: impl FnOnce()) {
+    let start = Instant::now();
+    eprint!("{name} … ");
+    part();
+    eprintln!("{:.0} s", start.elapsed().as_secs_f64());
 }
 
 /// A part's name, and what it does.
@@ -139,23 +176,41 @@ const MIB: usize = 1 << 20;
 const BLOCK: usize = 16;
 
 impl Bench {
-    fn run(mut self, only: Option<&str>) {
-        let begun = Instant::now();
+    /// Everything that is compared; `other` is one more gateway, its address and a key that it knows.
+    fn start(plan: Plan, other: Option<(String, String)>) -> Self {
+        let (target, jump) = (Target::shared(), Target::sshd());
+        let gateway = Arc::new(
+            Gateway::builder()
+                // One key exchange for all subjects: what the oldest of them speaks.
+                .env("SALLYPORT_SSH_ALGORITHMS", "compatible")
+                .start(),
+        );
+        let mut ways = vec![
+            subjects::direct(&target),
+            subjects::proxy_jump(&target, &jump),
+            subjects::relay(&target),
+            subjects::sallyport(&gateway),
+        ];
+        if let Some((address, key)) = other {
+            ways.push(subjects::other(&address, &key).expect("--gateway user@host:port"));
+        }
+        Self {
+            plan,
+            ways,
+            target,
+            gateway,
+            table: Table::default(),
+        }
+    }
+
+    fn run(mut self, chosen: impl Fn(&str) -> bool) {
         for (name, part) in PARTS {
-            if only.is_none_or(|only| only.split(',').any(|word| word == name)) {
-                let start = Instant::now();
-                eprint!("{name} … ");
-                part(&mut self);
-                eprintln!("{:.0} s", start.elapsed().as_secs_f64());
+            if chosen(name) {
+                timed(name, || part(&mut self));
             }
         }
         let names: Vec<&str> = self.ways.iter().map(|way| way.name).collect();
-        self.table.print(&names, CIPHER);
-        println!(
-            "\nMedians of runs that took turns, each way in turn; recording strict; client, gateway and target on this \
-             machine, over loopback. {:.0} s.",
-            begun.elapsed().as_secs_f64()
-        );
+        self.table.print(rows::SSH, &names, CIPHER);
     }
 
     /// Measures for every way in turn, `rounds` times.

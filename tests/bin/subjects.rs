@@ -101,7 +101,7 @@ pub fn direct(target: &Target) -> Subject {
     let key = target.account_key();
     let words = words(target.port(), KEY_ACCOUNT, &key.display().to_string());
     Subject {
-        name: "direct",
+        name: table::DIRECT,
         words,
         pid: None,
         door: None,
