@@ -58,6 +58,8 @@ if [ "$what" = test ]; then
     need winpr-utils winpr-hash
     need rdesktop rdesktop
     need weston weston
+    need chromium chromium
+    need npm npm
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 fi
@@ -126,5 +128,17 @@ if [ "$what" = test ]; then
     if [ "$(cat "$venv/packages" 2>/dev/null)" != "$packages" ]; then
         "$venv/bin/pip" install --quiet --disable-pip-version-check $packages
         echo "$packages" >"$venv/packages"
+    fi
+fi
+
+# Programs of npm's registry for browsers, likewise; what the lock file says, and no scripts of theirs.
+if [ "$what" = test ]; then
+    from=$(dirname "$0")/../tests/browser
+    browser=$(dirname "$0")/../target/browser
+    if ! cmp -s "$from/package-lock.json" "$browser/installed"; then
+        mkdir -p "$browser"
+        cp "$from/package.json" "$from/package-lock.json" "$browser"
+        (cd "$browser" && npm ci --ignore-scripts --no-audit --no-fund --silent)
+        cp "$from/package-lock.json" "$browser/installed"
     fi
 fi

@@ -3,6 +3,7 @@
 mod algorithms;
 mod api;
 mod bad_targets;
+mod browser;
 mod budget;
 mod chaos;
 mod command_line;

@@ -65,27 +65,8 @@ fn seen_at(watcher: &Watcher, colour: [u8; 3]) -> Option<Instant> {
     })
 }
 
-fn picture(canvas: &Canvas) -> Picture {
-    let Some(image) = canvas.image() else {
-        return Picture {
-            width: 0,
-            height: 0,
-            rgb: Vec::new(),
-        };
-    };
-    let pixels = image.data.chunks_exact(4);
-    Picture {
-        width: image.width.into(),
-        height: image.height.into(),
-        rgb: pixels.flat_map(|pixel| pixel[..3].to_vec()).collect(),
-    }
-}
-
 pub fn from_png(path: &std::path::Path) -> Picture {
-    let png = fs::read(path).unwrap();
-    let mut canvas = Canvas::default();
-    canvas.apply(&What::Keyframe { png }).unwrap();
-    picture(&canvas)
+    Picture::from_png(&fs::read(path).unwrap())
 }
 
 #[test]
@@ -107,7 +88,7 @@ fn a_viewer_sees_what_the_user_sees_within_a_second() {
     let shown = target.settled(PATIENCE);
     assert_eq!(hello["width"], json!(shown.width));
     eventually("the viewer sees it", SOON, || {
-        (picture(&seen(&watcher)).differing(&shown, 0.0) == 0).then_some(())
+        (Picture::from_canvas(&seen(&watcher)).differing(&shown, 0.0) == 0).then_some(())
     });
     client.wait_says("bob is now watching this session.", PATIENCE);
 
@@ -135,7 +116,10 @@ fn a_viewer_sees_what_the_user_sees_within_a_second() {
     assert_eq!(watcher.wait_json("cover", SOON)["shown"], true);
     // The desktop goes on behind the cover, and is seen.
     let shown = target.settled(PATIENCE);
-    assert_eq!(picture(&seen(&watcher)).differing(&shown, 0.0), 0);
+    assert_eq!(
+        Picture::from_canvas(&seen(&watcher)).differing(&shown, 0.0),
+        0
+    );
     assert!(seen(&watcher).covered);
     order(&admin, &session, "unlock", json!({})).expect(200);
     watcher.wait("the cover goes", SOON, |frame| {

@@ -1,6 +1,7 @@
 //! What the cases and the benchmark stand on.
 
 mod api;
+mod browser;
 mod client;
 mod eventually;
 mod film;
@@ -21,6 +22,7 @@ mod watcher;
 mod world;
 
 pub use api::{Answer, Api};
+pub use browser::{Browser, browser_modules};
 pub use client::{Anyone, Client};
 pub use eventually::{eventually, wait_until};
 pub use film::Film;

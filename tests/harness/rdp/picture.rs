@@ -3,6 +3,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
+use sallyport_recorder::track::{Canvas, What};
+
 use crate::harness::{run_with_input, tool};
 
 /// What a screen or a window shows.
@@ -70,6 +72,31 @@ impl Picture {
             dump.len()
         );
         Self { width, height, rgb }
+    }
+
+    /// Reads a PNG; how opaque its pixels are does not count.
+    pub fn from_png(png: &[u8]) -> Self {
+        let mut canvas = Canvas::default();
+        let png = png.to_vec();
+        canvas.apply(&What::Keyframe { png }).unwrap();
+        Self::from_canvas(&canvas)
+    }
+
+    /// What a track shows, without the pointer; nothing, as long as it shows nothing.
+    pub fn from_canvas(canvas: &Canvas) -> Self {
+        let Some(image) = canvas.image() else {
+            return Self {
+                width: 0,
+                height: 0,
+                rgb: Vec::new(),
+            };
+        };
+        let pixels = image.data.chunks_exact(4);
+        Self {
+            width: image.width.into(),
+            height: image.height.into(),
+            rgb: pixels.flat_map(|pixel| pixel[..3].to_vec()).collect(),
+        }
     }
 
     /// Red, green and blue of one pixel.
