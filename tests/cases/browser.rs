@@ -129,7 +129,7 @@ fn the_npm_client_works_at_xrdp() {
 }
 
 #[test]
-fn a_ticket_opens_once_and_only_from_pages_of_the_gateway() {
+fn a_ticket_opens_once() {
     let xrdp = Xrdp::start();
     let gateway = Gateway::builder()
         .rdp_host(RdpHost::new("desk", xrdp.port()))

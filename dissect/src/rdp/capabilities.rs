@@ -33,6 +33,8 @@ const ORDER_FLAGS_KEPT: u16 = 0x0002 | 0x0008 | 0x0020;
 const REMOTEFX: [u8; 16] = [
     0x12, 0x2f, 0x77, 0x76, 0x72, 0xbd, 0x63, 0x44, 0xaf, 0xb3, 0xb7, 0x3c, 0x9c, 0x6f, 0x78, 0x86,
 ];
+/// Frames that the target may send before it hears of the first.
+const FRAMES_AHEAD: u32 = 2;
 /// The widest and the highest desktop that is taken, in pixels.
 const LARGEST: u16 = 8192;
 /// The id that decoders take for RemoteFX, though clients may choose another.
@@ -67,6 +69,8 @@ pub struct Desktop {
     pub depth: u16,
     /// What can be typed and pointed at.
     pub takes: Takes,
+    /// The server wants to know of every frame that has arrived.
+    pub counts_frames: bool,
 }
 
 /// What the fields of a Demand Active or Confirm Active are, up to the sets.
@@ -101,7 +105,8 @@ fn frame(body: &[u8], originator: usize) -> Result<Frame, Malformed> {
 }
 
 /// What is between the Share Control header and the end of a Demand Active, as the client gets it: nothing in it invites
-/// what the recorder could not follow.
+/// what the recorder could not follow. Nor is it asked to acknowledge frames: a locked client would not, and the target would
+/// draw no more, nor the tape have anything. The gateway does.
 ///
 /// # Errors
 /// If it is shorter than it says.
@@ -113,6 +118,7 @@ pub fn demand_active(body: &[u8]) -> Result<(Vec<u8>, Desktop), Malformed> {
         height: 0,
         depth: 0,
         takes: Takes::default(),
+        counts_frames: false,
     };
     let rewritten = rewrite(body, &frame, |kind, fields, out| {
         match kind {
@@ -131,7 +137,11 @@ pub fn demand_active(body: &[u8]) -> Result<(Vec<u8>, Desktop), Malformed> {
                 };
                 out.extend_from_slice(fields);
             }
-            BITMAP_CACHE_HOST_SUPPORT | FRAME_ACKNOWLEDGE => return false,
+            FRAME_ACKNOWLEDGE => {
+                desktop.counts_frames = true;
+                return false;
+            }
+            BITMAP_CACHE_HOST_SUPPORT => return false,
             VIRTUAL_CHANNEL => uncompressed(fields, out),
             // A server's numbers mean nothing: the client chooses them.
             BITMAP_CODECS => return codecs(fields, out, |_| true),
@@ -145,15 +155,16 @@ pub fn demand_active(body: &[u8]) -> Result<(Vec<u8>, Desktop), Malformed> {
     Ok((rewritten, desktop))
 }
 
-/// What is between the Share Control header and the end of a Confirm Active, as the target gets it: no acknowledgement of
-/// frames (a locked client would not send it, and the target would draw no more, nor the tape have anything), no drawing orders and
-/// no caches (they would make a picture depend on what was seen before), no codec that the recorder cannot read.
+/// What is between the Share Control header and the end of a Confirm Active, as the target gets it: no drawing orders and no
+/// caches (they would make a picture depend on what was seen before), no codec that the recorder cannot read. Frames are
+/// acknowledged if the target counts them, whatever the client said.
 ///
 /// # Errors
 /// If it is shorter than it says.
-pub fn confirm_active(body: &[u8]) -> Result<Vec<u8>, Malformed> {
+pub fn confirm_active(body: &[u8], counts_frames: bool) -> Result<Vec<u8>, Malformed> {
     let frame = frame(body, 2)?;
-    rewrite(body, &frame, |kind, fields, out| {
+    let end = frame.sets.end;
+    let rewritten = rewrite(body, &frame, |kind, fields, out| {
         match kind {
             ORDER => no_orders(fields, out),
             BITMAP_CACHE
@@ -170,7 +181,31 @@ pub fn confirm_active(body: &[u8]) -> Result<Vec<u8>, Malformed> {
             _ => out.extend_from_slice(fields),
         }
         true
+    })?;
+    let tail = body.len() - end;
+    Ok(match counts_frames {
+        true => acknowledges(rewritten, &frame, tail),
+        false => rewritten,
     })
+}
+
+/// Adds that frames are acknowledged (TS_FRAME_ACKNOWLEDGE_CAPABILITYSET, MS-RDPRFX 2.2.1.3) behind the last set, where
+/// `tail` bytes follow.
+fn acknowledges(mut body: Vec<u8>, frame: &Frame, tail: usize) -> Vec<u8> {
+    let mut set = Vec::new();
+    set.extend_from_slice(&FRAME_ACKNOWLEDGE.to_le_bytes());
+    set.extend_from_slice(&8u16.to_le_bytes());
+    set.extend_from_slice(&FRAMES_AHEAD.to_le_bytes());
+    let combined = body.len() - tail - frame.number_at + set.len();
+    let number = u16_le(&body, frame.number_at).unwrap_or(u16::MAX);
+    // What is too long to say so would be refused anyway.
+    if let (Ok(_), Some(number)) = (u16::try_from(combined), number.checked_add(1)) {
+        let at = body.len() - tail;
+        body.splice(at..at, set);
+        put(&mut body, frame.combined_at, combined);
+        put(&mut body, frame.number_at, number.into());
+    }
+    body
 }
 
 /// The colour depth that the client confirms, in bits a pixel.

@@ -19,6 +19,7 @@ pub mod output;
 mod played;
 pub mod share;
 pub mod static_channel;
+pub mod surface;
 
 pub use fact::{ChannelFact, Lacking};
 

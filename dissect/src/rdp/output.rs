@@ -4,9 +4,48 @@ use super::{Malformed, u16_le};
 
 /// The compression field says that compressionFlags follow the header of an update.
 const COMPRESSED: u8 = 0x80;
+/// In the compressionFlags: it is compressed indeed.
+const PACKET_COMPRESSED: u8 = 0x20;
+/// FASTPATH_FRAGMENT_SINGLE: it is whole.
+const SINGLE: u8 = 0x0;
 /// FASTPATH_FRAGMENT_FIRST and FASTPATH_FRAGMENT_NEXT: more of the update follows in another PDU.
 const FIRST: u8 = 0x2;
 const NEXT: u8 = 0x3;
+
+/// An update of a fast-path output PDU.
+pub(super) struct Update<'a> {
+    /// What it is (updateCode).
+    pub code: u8,
+    /// Is it whole, or the first fragment of one?
+    pub begins: bool,
+    /// What is in it; `None` if it is compressed.
+    pub data: Option<&'a [u8]>,
+}
+
+/// The updates of a fast-path output PDU, as far as they are whole.
+pub(super) fn updates(frame: &[u8]) -> impl Iterator<Item = Update<'_>> {
+    let start = match frame.get(1) {
+        Some(length) if length & 0x80 != 0 => 3,
+        Some(_) | None => 2,
+    };
+    let mut rest = frame.get(start..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let header = *rest.first()?;
+        let has_flags = header & 0xc0 == COMPRESSED;
+        let flags = has_flags.then(|| rest.get(1)).flatten();
+        let size_at = 1 + usize::from(has_flags);
+        let size = usize::from(u16_le(rest, size_at)?);
+        let (data, behind) = rest.get(size_at + 2..)?.split_at_checked(size)?;
+        rest = behind;
+        let fragmentation = header >> 4 & 0x3;
+        let is_compressed = flags.is_some_and(|flags| flags & PACKET_COMPRESSED != 0);
+        Some(Update {
+            code: header & 0xf,
+            begins: fragmentation == SINGLE || fragmentation == FIRST,
+            data: (!is_compressed).then_some(data),
+        })
+    })
+}
 
 /// Is an update unfinished at the end of this fast-path output PDU? `open`: was one before it?
 ///

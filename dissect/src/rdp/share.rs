@@ -105,6 +105,8 @@ data_kinds! {
     SetErrorInfo = 0x2f,
     /// Monitors of the desktop.
     MonitorLayout = 0x37,
+    /// The client has shown a frame.
+    FrameAcknowledge = 0x38,
 }
 
 /// The PDUs of one piece of data on the I/O channel: usually one, but several may be sent together.
@@ -242,6 +244,12 @@ pub fn refresh(source: u16, share: u32, [left, top, width, height]: [u16; 4]) ->
         body.extend_from_slice(&side.to_le_bytes());
     }
     data(DataKind::RefreshRect, source, share, &body)
+}
+
+/// Says that a frame has arrived (MS-RDPRFX 2.2.3.1).
+pub fn acknowledge(source: u16, share: u32, frame: u32) -> Vec<u8> {
+    let kind = DataKind::FrameAcknowledge;
+    data(kind, source, share, &frame.to_le_bytes())
 }
 
 /// Does a Suppress Output PDU (MS-RDPBCGR 2.2.11.3) ask for output, as opposed to none?

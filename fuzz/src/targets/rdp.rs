@@ -1,6 +1,7 @@
 //! What RDP peers send, as the relay reads it.
 
 use sallyport_dissect::rdp::frame::Kind;
+use sallyport_dissect::rdp::surface::FrameEnds;
 use sallyport_dissect::rdp::{capabilities, frame, input, mcs, ntlm, share};
 
 use crate::allocated;
@@ -14,13 +15,17 @@ pub fn run(data: &[u8]) {
 
 fn check(data: &[u8]) {
     let mut at = 0;
+    let mut ends = FrameEnds::default();
     for found in frame::whole(data) {
         let Ok((start, found)) = found else { break };
         assert_eq!(start, at, "PDUs lie one behind the other");
         at = start + found.len;
         let one = &data[start..at];
         match found.kind {
-            Kind::FastPath => pointing_stays(one),
+            Kind::FastPath => {
+                ends.take(one);
+                pointing_stays(one);
+            }
             Kind::Tpkt => tpkt(one),
         }
     }
@@ -29,10 +34,13 @@ fn check(data: &[u8]) {
     settles(data, |body| {
         capabilities::demand_active(body).map(|(body, _)| body)
     });
-    settles(data, capabilities::confirm_active);
+    for counted in [false, true] {
+        settles(data, |body| capabilities::confirm_active(body, counted));
+    }
     let _ = capabilities::confirmed_depth(data);
     let _ = ntlm::name(data);
     let _ = ntlm::name(&[b"NTLMSSP\0\x03\0\0\0", data].concat());
+    let _ = FrameEnds::default().take(data);
     pointing_stays(data);
 }
 

@@ -57,6 +57,7 @@ fn an_offer_keeps_what_is_not_known_and_loses_what_cannot_be_recorded() {
         set(INPUT, &input),
         set(BITMAP_CACHE_HOST_SUPPORT, &[1, 0, 0, 0]),
         set(VIRTUAL_CHANNEL, &[1, 0, 0, 0, 0x40, 6, 0, 0]),
+        set(FRAME_ACKNOWLEDGE, &[2, 0, 0, 0]),
         set(BITMAP_CODECS, &two),
     ];
     let (rewritten, desktop) = demand_active(&body(false, &sets, &[0; 4])).unwrap();
@@ -70,6 +71,7 @@ fn an_offer_keeps_what_is_not_known_and_loses_what_cannot_be_recorded() {
             characters: false,
             side_buttons: true,
         },
+        counts_frames: true,
     };
     assert_eq!(desktop, expected);
     let one = [&[1][..], &codec(REMOTEFX, 0, &[5, 5])].concat();
@@ -99,12 +101,35 @@ fn an_answer_asks_for_no_orders_and_no_caches() {
     ];
     let sent = body(true, &sets, &[]);
     assert_eq!(confirmed_depth(&sent), Some(24));
-    let rewritten = confirm_active(&sent).unwrap();
+    let rewritten = confirm_active(&sent, false).unwrap();
     order[ORDER_FLAGS..ORDER_FLAGS + 2].copy_from_slice(&0x2au16.to_le_bytes());
     order[ORDER_SUPPORT..ORDER_SUPPORT + 32].fill(0);
     order[ORDER_EX_FLAGS..ORDER_EX_FLAGS + 2].fill(0);
     let left = [bitmap(24, 800, 600), set(ORDER, &order)];
     assert_eq!(rewritten, body(true, &left, &[]));
+}
+
+#[test]
+fn frames_are_acknowledged_where_they_are_counted() {
+    let own = set(FRAME_ACKNOWLEDGE, &[9, 0, 0, 0]);
+    let ours = set(FRAME_ACKNOWLEDGE, &[2, 0, 0, 0]);
+    for (sent, counted, expected) in [
+        (vec![bitmap(32, 8, 8)], false, vec![bitmap(32, 8, 8)]),
+        (vec![own, bitmap(32, 8, 8)], false, vec![bitmap(32, 8, 8)]),
+        (
+            vec![bitmap(32, 8, 8)],
+            true,
+            vec![bitmap(32, 8, 8), ours.clone()],
+        ),
+        (
+            vec![ours.clone(), bitmap(32, 8, 8)],
+            true,
+            vec![bitmap(32, 8, 8), ours.clone()],
+        ),
+    ] {
+        let rewritten = confirm_active(&body(true, &sent, &[5; 3]), counted).unwrap();
+        assert_eq!(rewritten, body(true, &expected, &[5; 3]));
+    }
 }
 
 #[test]

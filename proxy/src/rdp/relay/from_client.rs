@@ -259,7 +259,9 @@ where
         match first.kind {
             ShareKind::ConfirmActive => {
                 let body = pdu::control_body(&frame[place]);
-                let rewritten = capabilities::confirm_active(body).map_err(broken)?;
+                let desktop = self.share.desktop();
+                let counts = desktop.is_some_and(|(desktop, _)| desktop.counts_frames);
+                let rewritten = capabilities::confirm_active(body, counts).map_err(broken)?;
                 self.share
                     .confirmed(capabilities::confirmed_depth(body).unwrap_or_default());
                 let pdu = pdu::control(ShareKind::ConfirmActive, user, &rewritten);
@@ -290,6 +292,8 @@ where
             {
                 return Ok(Fate::Drop);
             }
+            // The gateway says what has arrived, under a lock as well.
+            ShareKind::Data(DataKind::FrameAcknowledge, _) => return Ok(Fate::Drop),
             // What the client kept from other sessions, the recorder has not seen.
             ShareKind::Data(DataKind::BitmapCachePersistentList, _) => return Ok(Fate::Drop),
             ShareKind::Data(..) => {}

@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use sallyport_dissect::rdp::frame::Kind;
 use sallyport_dissect::rdp::logon::{self, Logon};
 use sallyport_dissect::rdp::share::{self as pdu, DataKind, ShareKind, SharePdu};
+use sallyport_dissect::rdp::surface::FrameEnds;
 use sallyport_dissect::rdp::{Malformed, capabilities, frame, mcs, output};
 use sallyport_domain::close::CloseReason;
 use sallyport_domain::event::Event;
@@ -63,6 +64,8 @@ pub struct FromTarget<'a, R, W> {
     pub covers: Covers,
     /// Which updates are not finished.
     pub open: Unfinished,
+    /// Where frames end.
+    pub frames: FrameEnds,
     /// When the target has to have let the account in; `None` once that was looked at.
     pub entered_by: Option<Instant>,
     /// The user was told that it has not.
@@ -299,6 +302,20 @@ where
         self.orders.send(frame)
     }
 
+    /// Tells a target that counts frames that one is through: on the tape, and at the client unless that is locked. The
+    /// client is not asked, or a lock would make the target stop.
+    fn acknowledge(&self, arrived: Option<u32>) {
+        let counting = |(desktop, _): &(capabilities::Desktop, u16)| desktop.counts_frames;
+        let desktop = self.share.desktop().filter(counting);
+        if let Some(((desktop, _), number)) = desktop.zip(arrived) {
+            let (user, io) = self.ids.there();
+            let told = pdu::acknowledge(user, desktop.share, number);
+            let mut frame = Vec::new();
+            mcs::frame(mcs::Sender::Client, user, io, &told, &mut frame);
+            self.orders.offer(frame);
+        }
+    }
+
     /// Passes on what is whole in the buffer.
     async fn pass(&mut self) -> Result<(), Stop> {
         let mut end = 0;
@@ -317,13 +334,17 @@ where
         let inside = connection.gate.enter();
         self.record(&run)?;
         let mut changed: Option<Vec<u8>> = None;
+        let mut arrived = None;
         let mut at = 0;
         while let Some(frame) = frame::next(&run[at..]).map_err(broken)? {
             let place = at..at + frame.len;
             at = place.end;
             let one = &mut run[place.clone()];
             let fate = match frame.kind {
-                Kind::FastPath => self.open.pass(one, inside.is_none()).map_err(broken)?,
+                Kind::FastPath => {
+                    arrived = self.frames.take(one).or(arrived);
+                    self.open.pass(one, inside.is_none()).map_err(broken)?
+                }
                 Kind::Tpkt => self.tpkt(one, inside.is_none())?,
             };
             if let (None, Fate::Drop | Fate::Replace(_) | Fate::Hold) = (&changed, &fate) {
@@ -342,6 +363,7 @@ where
         self.lane.log().await;
         self.write(changed.as_deref().unwrap_or(&run)).await?;
         drop(inside);
+        self.acknowledge(arrived);
         self.answer().await?;
         self.paint().await
     }

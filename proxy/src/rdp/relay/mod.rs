@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sallyport_dissect::rdp::mcs::{self, Sender};
+use sallyport_dissect::rdp::surface::FrameEnds;
 use sallyport_domain::right::Right;
 use sallyport_domain::session::DisconnectCause;
 use sallyport_recorder::Record;
@@ -138,6 +139,7 @@ where
         held: Vec::new(),
         covers: Covers::default(),
         open: Unfinished::default(),
+        frames: FrameEnds::default(),
         told_out: false,
         tells: from_target::TELLS,
         entered_by: by_screen.then(|| Instant::now() + ENTERING),

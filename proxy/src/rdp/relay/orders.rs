@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 
 use super::Stop;
 
-/// PDUs that may wait. There are few: a refused channel, a screen asked for again, keys released.
+/// PDUs that may wait. There are few: a refused channel, a screen asked for again, keys released, frames acknowledged.
 const QUEUE: usize = 64;
 
 /// The way to the pump that writes to the target: whole PDUs, in ids of its leg.
@@ -24,5 +24,12 @@ impl Orders {
     /// If the target takes nothing and still asks for more.
     pub fn send(&self, pdu: Vec<u8>) -> Result<(), Stop> {
         self.0.try_send(pdu).map_err(|_| Stop::Blocked)
+    }
+
+    /// Has a PDU sent if there is room and to spare: one that the next of its kind makes up for.
+    pub fn offer(&self, pdu: Vec<u8>) {
+        if self.0.capacity() > QUEUE / 2 {
+            let _ = self.0.try_send(pdu);
+        }
     }
 }
