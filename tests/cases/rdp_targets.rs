@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use rand::Rng;
 use rustix::process::Signal;
 use sallyport_recorder::picture::Desktop;
-use sallyport_recorder::{Entry, verify};
+use sallyport_recorder::{Entry, Timed, verify};
 use sallyport_tests::harness::{
-    Gateway, Picture, RdpClient, RdpHost, Shadow, Xrdp, entries, run, signal, tapes,
+    Daemon, Gateway, Picture, RdpClient, RdpHost, Shadow, Xrdp, entries, run, signal, tapes,
 };
 use serde_json::Value;
 
@@ -102,6 +102,44 @@ fn a_stored_password_that_is_wrong_or_missing_has_its_words() {
     assert_eq!(text(&session, "close_code"), "connect_failed");
     assert!(tapes(gateway.data()).is_empty(), "of nothing");
     wait_nothing_open(&gateway, &admin, &[shadow.port()]);
+}
+
+/// When something came from the target, as far as it is a tenth of a picture's time apart.
+fn bursts(tape: &Path) -> Vec<Duration> {
+    let from_target = |timed: &Timed| matches!(timed.entry, Entry::FromTarget { .. });
+    let mut found: Vec<Duration> = Vec::new();
+    let mut last = Duration::ZERO;
+    for timed in entries(tape).iter().filter(|timed| from_target(timed)) {
+        if timed.at.saturating_sub(last) > Duration::from_millis(10) {
+            found.push(timed.at);
+        }
+        last = timed.at;
+    }
+    found
+}
+
+#[test]
+fn a_target_that_counts_frames_does_not_wait_for_them() {
+    let shadow = Shadow::start();
+    let gateway = Gateway::builder()
+        .rdp_host(RdpHost::new("shadow", shadow.port()))
+        .start();
+    let client = gateway.xfreerdp("alice+shadow").depth(32).option("/rfx");
+    let _client = desktop(client);
+    let mut restless = shadow.display().program("sh");
+    restless.args([
+        "-c",
+        "while :; do for c in 203040 304050; do xsetroot -solid \"#$c\"; sleep 0.02; done; done",
+    ]);
+    let _restless = Daemon::spawn(restless);
+    // Of the first frames it does not ask what became of them.
+    std::thread::sleep(Duration::from_secs(4));
+    let tape = tapes(gateway.data()).remove(0);
+    let before = bursts(&tape).len();
+    std::thread::sleep(Duration::from_secs(4));
+    let drawn = bursts(&tape).len() - before;
+    // One a second, if nobody tells it that they arrive; sixteen and more, if the machine has time.
+    assert!(drawn > 12, "{drawn} pictures in four seconds");
 }
 
 #[test]
