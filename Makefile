@@ -15,7 +15,7 @@ test: ## Run everything: format, lints, unit and end-to-end tests
 test-wide: ## Run what takes too long for `make test`: newer clients, 5 GiB files, hundreds of keep-alives
 	@scripts/test-wide.sh
 
-bench: ## Measure against direct SSH and ProxyJump; prints one table
+bench: ## Measure against direct SSH, ProxyJump and direct RDP; prints two tables
 	@scripts/bench.sh
 
 fuzz: ## Fuzz every parser: TIME=3600 seconds for each, TARGETS="screen tape" for some

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the release binaries and prints the table of the benchmark. Arguments go to it.
+# Builds the release binaries and prints the tables of the benchmark. Arguments go to it.
 set -eu
 cd "$(dirname "$0")/.."
 PATH="$PATH:${HOME:-/}/.cargo/bin:/usr/sbin"

@@ -1,4 +1,4 @@
-//! The benchmark: one table, medians of runs that take turns, every leg with the same cipher.
+//! The benchmark: a table for SSH and one for RDP, medians of runs that take turns, every leg with the same cipher.
 //!
 //! `bench [--quick] [--only PART,PART…] [--gateway user@host:port --gateway-key FILE]`
 //!

@@ -43,7 +43,7 @@ pub struct Gateway {
     data: PathBuf,
     /// Where it speaks SSH, on 127.0.0.1 and where it was told to listen.
     pub ssh_port: u16,
-    /// Where it speaks RDP, on 127.0.0.1.
+    /// Where it speaks RDP, on 127.0.0.1 and where it was told to listen.
     pub rdp_port: u16,
     /// Where it speaks HTTPS, on 127.0.0.1.
     pub api_port: u16,
@@ -89,7 +89,7 @@ impl GatewayBuilder {
         self
     }
 
-    /// Listening for SSH on this address; it has to include 127.0.0.1.
+    /// Listening for SSH and RDP on this address; it has to include 127.0.0.1.
     pub fn listen(mut self, address: &str) -> Self {
         address.clone_into(&mut self.listen);
         self
@@ -125,8 +125,9 @@ impl GatewayBuilder {
         )
         .unwrap();
         let config = format!(
-            "[ssh]\nlisten = \"{}:{ssh_port}\"\n[rdp]\nlisten = \"127.0.0.1:{rdp_port}\"\n\
+            "[ssh]\nlisten = \"{}:{ssh_port}\"\n[rdp]\nlisten = \"{}:{rdp_port}\"\n\
              [api]\nlisten = \"127.0.0.1:{api_port}\"\n[serve]\napply = \"{}\"\n{}\n",
+            self.listen,
             self.listen,
             dir.path().join("world.yaml").display(),
             self.config

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
 
-use sallyport_recorder::{TapeReader, verify};
+use sallyport_recorder::track::rebuild;
+use sallyport_recorder::{Entry, PictureReader, TapeReader, verify};
 use sallyport_tests::harness::{Api, Gateway, run, tapes};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -88,8 +89,9 @@ impl<'a> Account<'a> {
             self.wrong
                 .push(format!("the audit trail does not verify: {}", trail.all()));
         }
+        let pictures = self.pictures();
         format!(
-            "{} jobs ({complete} complete), {} sessions, {} tapes, {bytes} bytes on them",
+            "{} jobs ({complete} complete), {} sessions, {} tapes, {bytes} bytes on them, {pictures}",
             jobs.len(),
             sessions.len(),
             tapes.values().map(Vec::len).sum::<usize>()
@@ -157,6 +159,52 @@ impl<'a> Account<'a> {
             }
         }
         found
+    }
+
+    /// From every desktop's tape its pictures can be painted again, with nothing in them that cannot be decoded; answers
+    /// how many there are.
+    fn pictures(&mut self) -> String {
+        let folder = tempfile::TempDir::with_prefix("sp-chaos-").unwrap();
+        let track = folder.path().join("track");
+        let (mut desktops, mut keys, mut shown) = (0, 0, 0);
+        for tape in tapes(self.ground.disk.path()) {
+            let Ok(mut reader) = TapeReader::open(&tape) else {
+                continue;
+            };
+            let mut is_desktop = false;
+            while let Ok(Some(timed)) = reader.next() {
+                is_desktop |= matches!(timed.entry, Entry::DesktopBegun(_));
+                keys += usize::from(matches!(timed.entry, Entry::FromClient { .. }));
+            }
+            if !is_desktop {
+                continue;
+            }
+            desktops += 1;
+            let painted = rebuild(&tape, &track)
+                .and_then(|_| PictureReader::open(&track, reader.header()))
+                .and_then(|mut track| track.canvas_at(Duration::MAX));
+            let told = tape.display();
+            match painted {
+                Ok(Some((canvas, _))) => {
+                    shown += usize::from(canvas.image().is_some());
+                    if canvas.faults > 0 {
+                        self.wrong
+                            .push(format!("{told}: {} faults in its pictures", canvas.faults));
+                    }
+                }
+                // Killed before anything was drawn.
+                Ok(None) => {}
+                Err(error) => self
+                    .wrong
+                    .push(format!("{told}: cannot be painted: {error}")),
+            }
+        }
+        if shown == 0 || keys == 0 {
+            self.wrong.push(format!(
+                "{desktops} desktops, of which {shown} showed anything, and {keys} times something of their users"
+            ));
+        }
+        format!("{desktops} desktops ({shown} with pictures)")
     }
 
     /// The store knows every tape, and that it is finished.
@@ -243,7 +291,7 @@ impl<'a> Account<'a> {
         let counted = match job.kind {
             Kind::SftpGet | Kind::SftpPut | Kind::ScpDown | Kind::ScpUp | Kind::Forward => true,
             Kind::Down | Kind::Up | Kind::Drip | Kind::Shell => false,
-            Kind::RsyncDown | Kind::RsyncUp => false,
+            Kind::RsyncDown | Kind::RsyncUp | Kind::Desktop => false,
         };
         let whole = |digest: &&&Digest| digest.offset == 0 && digest.bytes == job.len as u64;
         if counted && job.code == Some(0) && job.len > 0 && !digests.iter().any(|one| whole(&one)) {
@@ -288,7 +336,7 @@ impl<'a> Account<'a> {
                 }
                 return;
             }
-            Kind::Shell => return,
+            Kind::Shell | Kind::Desktop => return,
         };
         let came = fs::read(file).unwrap_or_default();
         if came != self.jobs.noise[..job.len] {

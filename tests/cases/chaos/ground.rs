@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use sallyport_tests::harness::{
-    Daemon, Gateway, HostSpec, Postgres, Target, run, signal, tool, wait_until,
+    Daemon, Display, Gateway, HostSpec, Postgres, RdpHost, Target, Xrdp, run, signal, tool,
+    wait_until,
 };
 use tempfile::TempDir;
 
+use super::super::rdp_common::BUSY;
 use super::super::storage::SmallDisk;
 
 /// The gateway, as clients see it.
@@ -79,6 +81,10 @@ pub struct Ground {
     pub target_wire: Wire,
     pub disk: SmallDisk,
     pub postgres: Option<Postgres>,
+    /// The clients' display.
+    pub display: Display,
+    /// A target with pictures that move, on the gateway's side of its wire.
+    _xrdp: Xrdp,
     clock: Option<PathBuf>,
     clients: Daemon,
     targets: Daemon,
@@ -110,7 +116,9 @@ impl Ground {
         let target = Arc::new(Target::inside(targets.pid(), TARGET));
         let disk = SmallDisk::mount("size=400m").expect("a mount namespace of our own");
         let postgres = postgres.then(Postgres::start);
+        let xrdp = Xrdp::builder().desktop(BUSY).start();
         let mut builder = Gateway::around(target.clone())
+            .rdp_host(RdpHost::new("desk", xrdp.port()))
             .host(
                 HostSpec::new("chaos", target.port())
                     .at(TARGET)
@@ -144,6 +152,8 @@ impl Ground {
         }
         Self {
             gateway: builder.start(),
+            display: Display::start(1024, 768),
+            _xrdp: xrdp,
             target,
             client_wire,
             target_wire,

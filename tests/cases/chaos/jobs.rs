@@ -41,6 +41,8 @@ pub enum Kind {
     RsyncUp,
     /// A connection to behind the target, inside the client's.
     Forward,
+    /// A desktop on which something moves. Not among what everybody does: one person does nothing else.
+    Desktop,
 }
 
 const KINDS: [Kind; 11] = [
@@ -154,6 +156,45 @@ impl Jobs {
         }
     }
 
+    /// One desktop after another, until it is said to stop.
+    pub fn look(&self, ground: &Ground, seed: u64, stop: &AtomicBool) {
+        let mut dice = StdRng::seed_from_u64(seed ^ (99 << 32));
+        let mut number = 0;
+        while !stop.load(Ordering::Relaxed) {
+            number += 1;
+            self.desktop(ground, &format!("d{number}"), dice.random_range(2..12));
+        }
+    }
+
+    /// A desktop for so many seconds, or until it ends, and keys now and then.
+    pub fn desktop(&self, ground: &Ground, id: &str, seconds: u64) {
+        let folder = self.here.path().join(id);
+        fs::create_dir(&folder).unwrap();
+        let login = format!("alice+desktop+desk+desk-standard+{id}");
+        let client = ground.gateway.xfreerdp(&login).at(GATEWAY);
+        let daemon = client.start_among(&ground.display, &folder, |command| {
+            ground.at_clients(command)
+        });
+        let running: Running = Arc::new(Mutex::new(daemon));
+        held(&self.running).push(running.clone());
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(seconds) && held(&running).alive() {
+            ground.display.key("a");
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        held(&running).signal(rustix::process::Signal::KILL);
+        held(&running).wait(Duration::from_secs(5));
+        held(&self.running).retain(|other| !Arc::ptr_eq(other, &running));
+        held(&self.done).push(Job {
+            id: id.to_owned(),
+            kind: Kind::Desktop,
+            len: 0,
+            seen: folder.join("seen"),
+            got: folder.join("got"),
+            code: None,
+        });
+    }
+
     fn run(&self, ground: &Ground, job: &Job, old_scp: bool) -> Option<i32> {
         let activity = match job.kind {
             Kind::Forward => "reaching",
@@ -187,7 +228,9 @@ impl Jobs {
         let (here, there) = (self.here.path().join(&file), self.there.path().join(&file));
         let remote = |path: &Path| format!("{GATEWAY}:{}", path.display());
         let mut command = match job.kind {
-            Kind::Shell | Kind::Down | Kind::Up | Kind::Drip | Kind::Forward => ssh.program("ssh"),
+            Kind::Shell | Kind::Down | Kind::Up | Kind::Drip | Kind::Forward | Kind::Desktop => {
+                ssh.program("ssh")
+            }
             Kind::SftpGet | Kind::SftpPut => ssh.program("sftp"),
             Kind::ScpDown | Kind::ScpUp => ssh.program("scp"),
             Kind::RsyncDown | Kind::RsyncUp => {
@@ -215,6 +258,7 @@ impl Jobs {
             Kind::SftpGet | Kind::SftpPut => command.args(["-b", "-", GATEWAY]),
             Kind::ScpDown | Kind::RsyncDown => command.arg(remote(&there)).arg(&job.seen),
             Kind::ScpUp | Kind::RsyncUp => command.arg(&here).arg(remote(&job.got)),
+            Kind::Desktop => unreachable!("has a client of its own"),
         };
         command
     }
@@ -242,6 +286,7 @@ impl Jobs {
             Kind::SftpGet => command.stdin(order("get", &there, &job.seen)),
             Kind::SftpPut => command.stdin(order("put", &here, &job.got)),
             Kind::Shell | Kind::ScpDown | Kind::ScpUp | Kind::RsyncDown | Kind::RsyncUp => command,
+            Kind::Desktop => command,
         };
         command.stderr(file(&job.seen.with_extension("err")));
     }

@@ -129,6 +129,7 @@ fn one_round() {
     for _ in 0..WORKERS {
         ground.gateway.ssh("alice+shell+chaos").exec("true").ok();
     }
+    jobs.desktop(&ground, "first", 6);
     std::thread::sleep(Duration::from_secs(1));
     let admin = ground.gateway.api("bob");
     let before = Holdings::of(&ground.gateway);
@@ -180,6 +181,7 @@ fn rage(ground: &Ground, jobs: &Jobs, journal: &Journal, seed: u64, how_long: Du
                 let enough = &enough;
                 scope.spawn(move || jobs.work(ground, worker, seed, enough))
             })
+            .chain([scope.spawn(|| jobs.look(ground, seed, &enough))])
             .collect();
         let hands = [
             scope.spawn(|| blows.processes(dice(1))),

@@ -120,6 +120,10 @@ fn take(entry: Entry, passed: &mut Passed, counted: &mut Counted, on: impl FnOnc
             *counted.entry((channel, Stream::In)).or_default() += data.len() as u64;
             passed.input.extend(data);
         }
+        // Fast-path, that is what was typed and where the mouse was, as opposed to what keeps a desktop going.
+        Entry::FromClient { pdus } if pdus.first().is_some_and(|first| first & 3 == 0) => {
+            *counted.entry((u32::MAX, Stream::In)).or_default() += pdus.len() as u64;
+        }
         Entry::Bulk {
             channel,
             stream,

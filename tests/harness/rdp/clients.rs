@@ -20,6 +20,7 @@ enum Program {
 #[derive(Debug, Clone)]
 pub struct Rdp {
     program: Program,
+    address: String,
     port: u16,
     user: Option<String>,
     password: Option<String>,
@@ -40,6 +41,7 @@ impl Rdp {
     pub fn xfreerdp(port: u16) -> Self {
         Self {
             program: Program::Xfreerdp,
+            address: "127.0.0.1".to_owned(),
             port,
             user: None,
             password: None,
@@ -72,6 +74,12 @@ impl Rdp {
             program: Program::Rdesktop,
             ..Self::xfreerdp(port)
         }
+    }
+
+    /// At this address instead.
+    pub fn at(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.address);
+        self
     }
 
     /// As this user. The password is handed over on standard input, never on the command line.
@@ -156,18 +164,38 @@ impl Rdp {
         let (width, height) = self.screen.unwrap_or(self.size);
         let display = Display::start(width, height);
         let dir = TempDir::with_prefix("sp-rdp-client-").unwrap();
+        let daemon = self.launch(self.command(&display, dir.path()), dir.path());
+        RdpClient::new(daemon, display, dir)
+    }
+
+    /// Starts it on somebody's display, with its log in this folder; `place` says where the command is to run. What it
+    /// shows among others there, nobody knows.
+    pub fn start_among(
+        self,
+        display: &Display,
+        folder: &Path,
+        place: impl FnOnce(&Command) -> Command,
+    ) -> Daemon {
+        self.launch(place(&self.command(display, folder)), folder)
+    }
+
+    fn command(&self, display: &Display, folder: &Path) -> Command {
         let mut command = match self.program {
-            Program::Xfreerdp => self.xfreerdp_command("xfreerdp", &display),
-            Program::Xfreerdp3 => self.xfreerdp_command("xfreerdp3", &display),
-            Program::Rdesktop => self.rdesktop_command(&display),
+            Program::Xfreerdp => self.xfreerdp_command("xfreerdp", display),
+            Program::Xfreerdp3 => self.xfreerdp_command("xfreerdp3", display),
+            Program::Rdesktop => self.rdesktop_command(display),
         };
-        let home = self.home.as_deref().unwrap_or(dir.path());
-        let log = fs::File::create(dir.path().join("log")).unwrap();
         command
-            .env("HOME", home)
+            .env("HOME", self.home.as_deref().unwrap_or(folder))
             .env_remove("XDG_CONFIG_HOME")
             .env_remove("XDG_DATA_HOME")
-            .env("LC_ALL", "C.UTF-8")
+            .env("LC_ALL", "C.UTF-8");
+        command
+    }
+
+    fn launch(&self, mut command: Command, folder: &Path) -> Daemon {
+        let log = fs::File::create(folder.join("log")).unwrap();
+        command
             .stdin(Stdio::piped())
             .stdout(log.try_clone().unwrap())
             .stderr(log);
@@ -176,7 +204,7 @@ impl Rdp {
             // It may have ended already; its log says why.
             let _ = stdin.write_all(self.input().as_bytes());
         }
-        RdpClient::new(daemon, display, dir)
+        daemon
     }
 
     /// What is asked for on the terminal.
@@ -193,7 +221,7 @@ impl Rdp {
     fn xfreerdp_command(&self, program: &str, display: &Display) -> Command {
         let mut command = display.program(program);
         command
-            .arg(format!("/v:127.0.0.1:{}", self.port))
+            .arg(format!("/v:{}:{}", self.address, self.port))
             .arg(format!("/size:{}x{}", self.size.0, self.size.1))
             .arg(format!("/cert:{}", self.certificate))
             // Keys that xdotool makes do not reach a client that holds the keyboard for itself.
@@ -257,7 +285,7 @@ impl Rdp {
             command.args(["-r", &format!("disk:{name}={}", folder.display())]);
         }
         command.args(&self.options);
-        command.arg(format!("127.0.0.1:{}", self.port));
+        command.arg(format!("{}:{}", self.address, self.port));
         command
     }
 }
