@@ -14,8 +14,11 @@ use crate::table::OURS;
 const SETTLE: Duration = Duration::from_secs(3);
 /// One line typed, which takes a moment, and then a pause to think.
 const THOUGHT: Duration = Duration::from_millis(1500);
-/// Keys for each line; the notepad's 16 lines are soon full, and then all of it scrolls.
+/// Keys for each line.
 const LINE: &str = "the quick brown fox jumps over the lazy dog\n";
+
+/// Lines of the notepad.
+const PAGE: usize = 16;
 
 /// What somebody does.
 #[derive(Clone, Copy)]
@@ -54,6 +57,8 @@ impl Desktops {
     fn hourly(&self, what: Use) -> Sizes {
         let client = self.desktop(Place::Xrdp, OURS);
         client.point_at(&self.screen(Place::Xrdp), NOTEPAD, PATIENCE);
+        // Full, so that every line scrolls.
+        client.display().type_text(&"\n".repeat(PAGE));
         thread::sleep(SETTLE);
         let film = Film::newest(&self.gateway);
         let before = film.sizes();

@@ -69,6 +69,30 @@ pub const RDP: &[Line] = &[
         &[],
     ),
     (
+        Row::VideoRateShadow,
+        "stream of that noise, shadow, MB/s",
+        Pick::Median,
+        &[],
+    ),
+    (
+        Row::TrackCpuShadow,
+        "… picture track (RemoteFX), % of a core",
+        Pick::Median,
+        &[],
+    ),
+    (
+        Row::TrackLagShadow,
+        "… picture track behind the tape, s",
+        Pick::Median,
+        &[],
+    ),
+    (
+        Row::TrackWholeShadow,
+        "… from the session's end to a whole picture track, s",
+        Pick::Most,
+        &[],
+    ),
+    (
         Row::FramesBusy,
         "every core busy besides: frames, xrdp, 1/s",
         Pick::Median,

@@ -44,29 +44,44 @@ impl Desktops {
                 let there = self.showing(Place::Xrdp, way, false);
                 self.table.add(Row::FramesXrdp, way, there.frames);
                 if let Some(cost) = there.cost {
-                    for (row, number) in [
+                    self.add(&[
                         (Row::VideoRate, cost.stream),
                         (Row::VideoCpu, cost.live),
                         (Row::LiveCpu, cost.live / cost.stream * RATE),
                         (Row::TrackCpu, cost.track),
                         (Row::TrackLag, cost.lag),
                         (Row::TrackWhole, cost.whole),
-                    ] {
-                        self.table.add(row, way, number);
-                    }
+                    ]);
                 }
                 let there = self.showing(Place::Shadow, way, false);
                 self.table.add(Row::FramesShadow, way, there.frames);
+                if let Some(cost) = there.cost {
+                    self.add(&[
+                        (Row::VideoRateShadow, cost.stream),
+                        (Row::TrackCpuShadow, cost.track),
+                        (Row::TrackLagShadow, cost.lag),
+                        (Row::TrackWholeShadow, cost.whole),
+                    ]);
+                }
             }
             for way in WAYS {
                 let there = self.showing(Place::Xrdp, way, true);
                 self.table.add(Row::FramesBusy, way, there.frames);
                 if let Some(cost) = there.cost {
-                    self.table.add(Row::TrackCpuBusy, way, cost.track);
-                    self.table.add(Row::TrackLagBusy, way, cost.lag);
-                    self.table.add(Row::TrackWholeBusy, way, cost.whole);
+                    self.add(&[
+                        (Row::TrackCpuBusy, cost.track),
+                        (Row::TrackLagBusy, cost.lag),
+                        (Row::TrackWholeBusy, cost.whole),
+                    ]);
                 }
             }
+        }
+    }
+
+    /// Numbers of ours.
+    fn add(&mut self, numbers: &[(Row, f64)]) {
+        for (row, number) in numbers {
+            self.table.add(*row, OURS, *number);
         }
     }
 
