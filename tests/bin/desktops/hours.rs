@@ -65,9 +65,8 @@ impl Desktops {
         let start = Instant::now();
         self.do_it(what, &client);
         let hours = start.elapsed().as_secs_f64() / 3600.0;
-        if !matches!(what, Use::Video) {
-            thread::sleep(SETTLE);
-        }
+        // What is still on its way belongs to it.
+        thread::sleep(SETTLE);
         let after = film.sizes();
         drop(client);
         film.wait_whole();
