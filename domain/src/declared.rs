@@ -403,6 +403,9 @@ pub struct ConnectionProfile {
     /// What happens when a recording cannot be written.
     #[serde(default)]
     pub recording: RecordingMode,
+    /// Which keys are pressed on a desktop is recorded, too; without it, that some are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keystrokes: bool,
     /// What a request must carry.
     #[serde(default)]
     pub require: Vec<Requirement>,

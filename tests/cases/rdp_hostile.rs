@@ -16,7 +16,7 @@ use super::rdp_common::{desktop, wait_nothing_open};
 /// A Connection Request (MS-RDPBCGR 2.2.1.1) that offers TLS.
 const TLS_REQUEST: [u8; 19] = [3, 0, 0, 19, 14, 0xe0, 0, 0, 0, 0, 0, 1, 0, 8, 0, 1, 0, 0, 0];
 /// The answer that chooses TLS (MS-RDPBCGR 2.2.1.2): type 2, with extended client data.
-const TLS_CONFIRM: [u8; 8] = [2, 1, 8, 0, 1, 0, 0, 0];
+const TLS_CONFIRM: [u8; 8] = [2, 3, 8, 0, 1, 0, 0, 0];
 /// The answer that insists on TLS: type 3, SSL_REQUIRED_BY_SERVER.
 const TLS_REQUIRED: [u8; 8] = [3, 0, 8, 0, 1, 0, 0, 0];
 

@@ -10,10 +10,11 @@ use sallyport_recorder::picture::Desktop;
 use sallyport_recorder::{Entry, Timed, verify};
 use sallyport_tests::harness::{
     Daemon, Gateway, Picture, RdpClient, RdpHost, Shadow, Xrdp, entries, run, signal, tapes,
+    wait_until,
 };
 use serde_json::Value;
 
-use super::rdp_common::{DENIED, DISCONNECTED, PATIENCE, desktop, ended, wait_nothing_open};
+use super::rdp_common::{DENIED, DISCONNECTED, PATIENCE, desktop, ended, wait_nothing_open, write};
 use super::{SOON, events, items, text};
 
 /// How often this is among the events of the newest session on a host.
@@ -273,4 +274,43 @@ fn nothing_that_was_shown_is_missing_after_kill_9() {
         assert_eq!(connection["cause"], "node_lost", "{connection:#}");
         assert!(connection["bytes_out"].as_u64() > Some(10_000));
     }
+}
+
+#[test]
+fn keys_are_recorded_if_the_profile_says_so_and_no_password_is_likely() {
+    let xrdp = Xrdp::start();
+    let gateway = Gateway::builder()
+        .profile("{ name: keys, max_duration: 1h, recording: strict, keystrokes: true }")
+        .rdp_host(RdpHost::new("keys", xrdp.port()).profiles(&["keys"]))
+        .rdp_host(RdpHost::new("desk", xrdp.port()))
+        .start();
+    let admin = gateway.api("bob");
+    let mut logs = Vec::new();
+    for host in ["keys", "desk"] {
+        let client = desktop(gateway.xfreerdp(&format!("alice+{host}")));
+        let target = xrdp.session(PATIENCE);
+        let before = target.notepad.typed();
+        write(&client, &target, "Who am I?\n");
+        let line = format!("{before}Who am I?\n");
+        target.notepad.wait_typed(&line, PATIENCE);
+        client.display().key("ctrl+alt+Delete");
+        client.display().type_text("hunter2\n");
+        // The terminal makes something of Ctrl+Alt+Del, too.
+        wait_until("the password has arrived", PATIENCE, || {
+            target.notepad.typed().ends_with("hunter2\n")
+        });
+        let session = gateway.session_with(&admin, host, "Logged In");
+        client.close();
+        ended(&admin, &session, SOON);
+        let tape = tapes(gateway.data()).pop().unwrap();
+        let words = ["recordings", "export", "--format", "text"];
+        let export = gateway.cli("bob", &[&words[..], &[tape.to_str().unwrap()]].concat());
+        logs.push(run(export, PATIENCE).ok().text());
+    }
+    let [with, without] = [&logs[0], &logs[1]];
+    assert!(with.contains("< alice: Who am I?[Enter]"), "{with}");
+    assert!(with.contains("keys not recorded)"), "{with}");
+    assert!(!with.contains("hunter2"), "{with}");
+    assert!(without.contains("keys not recorded)"), "{without}");
+    assert!(!without.contains("[Enter]"), "{without}");
 }

@@ -249,6 +249,7 @@ pub struct ConnectionProfile {
     end_notice: Option<Vec<String>>,
     extension: Option<Extension>,
     recording: Option<RecordingMode>,
+    keystrokes: Option<bool>,
     require: Option<Vec<Requirement>>,
 }
 

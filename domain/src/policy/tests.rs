@@ -119,6 +119,7 @@ fn profile(name: &str, require: Vec<Requirement>) -> (String, ConnectionProfile)
         end_notice: vec![],
         extension: None,
         recording: RecordingMode::Strict,
+        keystrokes: false,
         require,
     };
     (name.into(), profile)

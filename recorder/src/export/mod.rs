@@ -6,6 +6,7 @@ mod lines;
 mod pictures;
 mod replay;
 mod text;
+mod typing;
 mod utf8;
 
 use std::path::Path;

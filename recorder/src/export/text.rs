@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::ExportError;
 use super::lines::Lines;
+use super::typing::Typing;
+use crate::picture::keys::presses;
 use crate::{Ended, Entry, TapeHeader, TapeReader};
 
 /// Writes a readable log: who, where and when; then, each line with its time since the start,
@@ -19,8 +21,12 @@ pub fn text(path: &Path, out: &mut dyn Write) -> Result<(), ExportError> {
         out,
         channels: BTreeMap::new(),
         last: Duration::ZERO,
+        io_channel: 0,
+        user: reader.header().user.clone(),
+        typing: BTreeMap::new(),
     };
     while let Some(timed) = reader.next()? {
+        log.paused(timed.at)?;
         log.last = timed.at;
         log.entry(timed.entry)?;
     }
@@ -73,7 +79,21 @@ struct Log<'a> {
     out: &'a mut dyn Write,
     channels: BTreeMap<u32, Channel>,
     last: Duration,
+    /// Of a desktop: on which channel input goes, and who types what.
+    io_channel: u16,
+    user: String,
+    typing: BTreeMap<Option<String>, Keyboard>,
 }
+
+/// Who types on a desktop, and when he did so last.
+#[derive(Default)]
+struct Keyboard {
+    typing: Typing,
+    last: Duration,
+}
+
+/// Whoever types nothing for so long begins a new line.
+const PAUSE: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 struct Channel {
@@ -126,12 +146,13 @@ impl Log<'_> {
                 self.line(Some(channel), '*', "closed")
             }
             Entry::Marker(event) => self.line(None, '*', &event.message()),
-            Entry::Bulk { .. }
-            | Entry::DesktopBegun(_)
-            | Entry::FromTarget { .. }
-            | Entry::FromClient { .. }
-            | Entry::FromViewer { .. }
-            | Entry::Covered { .. } => Ok(()),
+            Entry::DesktopBegun(begun) => {
+                self.io_channel = begun.io_channel;
+                Ok(())
+            }
+            Entry::FromClient { pdus } => self.keys(None, &pdus),
+            Entry::FromViewer { viewer, pdus } => self.keys(Some(viewer), &pdus),
+            Entry::Bulk { .. } | Entry::FromTarget { .. } | Entry::Covered { .. } => Ok(()),
             Entry::BulkDigest {
                 channel,
                 stream,
@@ -153,6 +174,44 @@ impl Log<'_> {
                 self.line(None, '*', &text)
             }
         }
+    }
+
+    /// Keys on a desktop: the user's, or a viewer's who has taken control.
+    fn keys(&mut self, viewer: Option<String>, pdus: &[u8]) -> Result<(), ExportError> {
+        let presses = presses(pdus, self.io_channel);
+        if presses.is_empty() {
+            return Ok(());
+        }
+        let keyboard = self.typing.entry(viewer.clone()).or_default();
+        keyboard.last = self.last;
+        let lines = presses.into_iter();
+        let lines: Vec<String> = lines
+            .filter_map(|press| keyboard.typing.press(press))
+            .collect();
+        let lines = lines.iter();
+        lines
+            .map(|line| (&viewer, line))
+            .try_for_each(|(viewer, line)| self.typist(viewer, line))
+    }
+
+    fn typist(&mut self, viewer: &Option<String>, line: &str) -> Result<(), ExportError> {
+        let who = viewer.as_ref().unwrap_or(&self.user).clone();
+        self.line(None, '<', &format!("{who}: {line}"))
+    }
+
+    /// Ends the lines of those who have typed nothing for a while.
+    fn paused(&mut self, now: Duration) -> Result<(), ExportError> {
+        let mut ended = Vec::new();
+        for (viewer, keyboard) in &mut self.typing {
+            if now.saturating_sub(keyboard.last) >= PAUSE
+                && let Some(line) = keyboard.typing.finish()
+            {
+                ended.push((viewer.clone(), line));
+            }
+        }
+        ended
+            .iter()
+            .try_for_each(|(viewer, line)| self.typist(viewer, line))
     }
 
     fn opened(
@@ -249,6 +308,7 @@ impl Log<'_> {
     }
 
     fn finish(&mut self) -> Result<(), ExportError> {
+        self.paused(Duration::MAX)?;
         let open: Vec<u32> = self.channels.keys().copied().collect();
         open.into_iter().try_for_each(|channel| self.close(channel))
     }

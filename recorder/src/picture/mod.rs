@@ -9,6 +9,7 @@ mod damage;
 mod desktop;
 mod graphics;
 mod image;
+pub(crate) mod keys;
 mod legacy;
 mod mouse;
 mod pointer;

@@ -9,10 +9,12 @@ use sallyport_dissect::rdp::{Malformed, capabilities, frame, input, mcs};
 use sallyport_recorder::Record;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::Stop;
 use super::channels;
 use super::lane::Lane;
+use super::secrecy::Secrecy;
 use super::share::Share;
 use super::steering::{Next, Steering, masked};
 use crate::connection::Connection;
@@ -47,6 +49,8 @@ pub struct FromClient<'a, R, W> {
     pub held: Vec<u8>,
     /// Who steers besides the user, or in her place.
     pub steering: Steering,
+    /// When keys are not recorded.
+    pub secrecy: Secrecy,
 }
 
 /// What becomes of a PDU.
@@ -190,16 +194,30 @@ where
         if out.is_empty() {
             return Ok(());
         }
+        let shown = match self.hides(&events) {
+            true => masked(&events),
+            false => events,
+        };
         let record = Record::FromViewer {
             viewer: &viewer,
-            pdus: &self.share.input(self.ids.beyond(), &masked(&events)),
+            pdus: &self.share.input(self.ids.beyond(), &shown),
         };
         connection.tape.write(&[record], out.len())?;
         connection.grown.notify_one();
         self.write(&out).await
     }
 
-    fn fast_path(&self, frame: &mut [u8], stopped: bool) -> Result<Fate, Stop> {
+    /// Is what these events say left out of the recording?
+    fn hides(&mut self, events: &[input::Event]) -> bool {
+        let now = Instant::now();
+        for event in events {
+            self.secrecy.see(event, now);
+        }
+        let recorded = self.connection.permit().profile().keystrokes && self.share.is_in();
+        !recorded || self.secrecy.is_likely(now)
+    }
+
+    fn fast_path(&mut self, frame: &mut [u8], stopped: bool) -> Result<Fate, Stop> {
         let events = input::events(frame).map_err(broken)?;
         // Before the account is in, there may be a screen on which another one can be chosen.
         if stopped || !self.share.is_active(None) || !self.share.is_entered() {
@@ -218,7 +236,10 @@ where
             }
         }
         let mut record = frame.to_vec();
-        input::mask(&mut record, &events);
+        let told: Vec<input::Event> = events.iter().map(|(event, _)| *event).collect();
+        if self.hides(&told) {
+            input::mask(&mut record, &events);
+        }
         Ok(Fate::Forward(Some(record)))
     }
 
@@ -246,7 +267,7 @@ where
     }
 
     fn share_pdu(
-        &self,
+        &mut self,
         frame: &mut BytesMut,
         place: std::ops::Range<usize>,
         there: u16,
@@ -306,7 +327,9 @@ where
         mcs::set_ids(frame, user, there);
         pdu::set_source(&mut frame[place.clone()], user);
         let mut record = frame.to_vec();
-        if let ShareKind::Data(DataKind::Input, _) = first.kind {
+        if let ShareKind::Data(DataKind::Input, _) = first.kind
+            && self.hides(&input::slow_events(&frame[place.clone()]))
+        {
             input::mask_slow(&mut record[place]);
         }
         Ok(Fate::Forward(Some(record)))

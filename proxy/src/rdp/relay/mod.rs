@@ -11,6 +11,7 @@ mod from_target;
 mod held;
 mod lane;
 mod orders;
+mod secrecy;
 mod share;
 mod steering;
 mod taps;
@@ -37,6 +38,7 @@ use from_client::FromClient;
 use from_target::{FromTarget, Unfinished};
 use lane::Lane;
 use orders::Orders;
+use secrecy::Secrecy;
 use share::Share;
 use steering::Steering;
 use taps::Taps;
@@ -109,10 +111,7 @@ where
 {
     let (front_ids, back_ids) = (asked.ids.clone(), back.ids.clone());
     let share = Arc::new(Share::default());
-    let by_screen = !back.is_in && connection.right(Right::TargetLogin).is_err();
-    if !by_screen {
-        share.enter();
-    }
+    let entered_by = typing_waits(connection, back.is_in, &share);
     let (orders, ordered) = Orders::new();
     let taps = Taps::new(&asked.channels);
     let lane = |from, ids: &Translation| Lane {
@@ -142,7 +141,7 @@ where
         frames: FrameEnds::default(),
         told_out: false,
         tells: from_target::TELLS,
-        entered_by: by_screen.then(|| Instant::now() + ENTERING),
+        entered_by,
     };
     let from_client = FromClient {
         connection,
@@ -156,6 +155,7 @@ where
         buffer: client.buffer,
         held: Vec::new(),
         steering: Steering::new(connection.control()),
+        secrecy: Secrecy::default(),
     };
     let begun = begun(&back_ids, &asked.channels);
     let (stopped, client) = match connection.tape.write(&[Record::DesktopBegun(&begun)], 0) {
@@ -168,6 +168,22 @@ where
         cause,
         client,
         share,
+    }
+}
+
+/// May what is typed pass at once? If not: until when the target has to have let the account in.
+fn typing_waits(connection: &Connection, is_in: bool, share: &Share) -> Option<Instant> {
+    if is_in {
+        share.enter();
+        return None;
+    }
+    match connection.right(Right::TargetLogin) {
+        // Typed is on the target's own log-in screen.
+        Ok(_) => {
+            share.let_type();
+            None
+        }
+        Err(_) => Some(Instant::now() + ENTERING),
     }
 }
 

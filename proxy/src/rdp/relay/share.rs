@@ -24,8 +24,10 @@ struct State {
     begun: bool,
     /// Bits a pixel that the client confirmed; `None` until it has.
     depth: Option<u16>,
-    /// The target has let the account in.
+    /// What is typed may reach the target.
     entered: bool,
+    /// The target has let the account in.
+    is_in: bool,
     /// What the user holds down.
     held: Held,
 }
@@ -54,12 +56,23 @@ impl Share {
 
     /// The target lets the account in: something inside its session speaks, or its handshake said so.
     pub fn enter(&self) {
+        let mut state = self.state();
+        (state.entered, state.is_in) = (true, true);
+    }
+
+    /// What is typed may reach the target, though it may be on its log-in screen.
+    pub fn let_type(&self) {
         self.state().entered = true;
     }
 
-    /// Has it?
+    /// May it?
     pub fn is_entered(&self) -> bool {
         self.state().entered
+    }
+
+    /// Has the target let the account in?
+    pub fn is_in(&self) -> bool {
+        self.state().is_in
     }
 
     /// The client takes pictures from now on.
