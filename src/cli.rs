@@ -102,7 +102,8 @@ Every key of the configuration file is also an environment variable,
 SALLYPORT_<SECTION>_<KEY>, for example SALLYPORT_SSH_LISTEN; the environment wins.
 Sections and keys:
   [ssh]    listen, public_address, banner, target_timeout
-  [rdp]    listen, public_address, security (nla, tls), certificate, private_key, kdc (REALM=host:port, …)
+  [rdp]    listen, public_address, security (nla, tls), certificate, private_key, kdc (REALM=host:port, …),
+           signing_certificate, signing_key (PEM files; they sign .rdp files, which are unsigned without)
   [api]    listen, certificate, private_key, token_lifetime
   [store]  url
   [tapes]  url, min_free

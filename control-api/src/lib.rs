@@ -25,6 +25,7 @@ mod openapi;
 mod people;
 mod pictures;
 mod problem;
+mod rdp_signer;
 mod recordings;
 mod room;
 mod router;
@@ -51,6 +52,7 @@ use zeroize::Zeroizing;
 
 pub use crate::controls::{Controls, NoSeat, Seat};
 pub use crate::desktop_door::DesktopDoor;
+pub use crate::rdp_signer::{NotValid, RdpSigner, RdpSignerError, SigningError};
 use crate::state::{Api, Shared};
 
 /// Longest wait for requests under way when the API stops.
@@ -75,6 +77,8 @@ pub struct ApiConfig {
     pub ssh_address: String,
     /// How the gateway is reached by RDP.
     pub rdp: RdpFront,
+    /// Signs `.rdp` files; they stay unsigned without.
+    pub rdp_signer: Option<RdpSigner>,
     /// Where browsers come to desktops.
     pub desktop_door: Arc<dyn DesktopDoor>,
     /// Where viewers take control of desktops.
@@ -135,6 +139,7 @@ pub async fn start(config: ApiConfig, store: Store) -> Result<RunningApi, ApiErr
         token_lifetime: config.token_lifetime,
         ssh_address: config.ssh_address,
         rdp: config.rdp,
+        rdp_signer: config.rdp_signer,
         desktop_door: config.desktop_door,
         controls: config.controls,
         ssh_ca: config.ssh_ca,

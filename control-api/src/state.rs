@@ -18,7 +18,7 @@ use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 use crate::pictures::Looks;
 use crate::tracks::Tracks;
-use crate::{Controls, DesktopDoor, RdpFront};
+use crate::{Controls, DesktopDoor, RdpFront, RdpSigner};
 
 /// What every handler shares; cheap to clone.
 #[derive(Clone)]
@@ -36,6 +36,8 @@ pub struct Shared {
     pub ssh_address: String,
     /// How the gateway is reached by RDP.
     pub rdp: RdpFront,
+    /// Signs `.rdp` files; they stay unsigned without.
+    pub rdp_signer: Option<RdpSigner>,
     /// Where browsers come to desktops.
     pub desktop_door: Arc<dyn DesktopDoor>,
     /// Where viewers take control of desktops.

@@ -21,6 +21,11 @@ use crate::failure::Failure;
 use settings::Settings;
 pub use strings::{Environment, Strings};
 
+/// The keys that say what a door shows.
+const OWN: [&str; 2] = ["certificate", "private_key"];
+/// The keys that say what signs `.rdp` files.
+const SIGNING: [&str; 2] = ["signing_certificate", "signing_key"];
+
 /// Everything `sallyport serve` can be told.
 pub struct Config {
     /// Keys, database and tapes live here; made with mode 0700.
@@ -81,6 +86,8 @@ pub struct Rdp {
     pub tls: bool,
     /// PEM files of certificate and key; the API's without.
     pub certificate: Option<(PathBuf, PathBuf)>,
+    /// PEM files of certificate and key that sign `.rdp` files; they are not signed without.
+    pub signing_certificate: Option<(PathBuf, PathBuf)>,
     /// Who gives tickets for targets, by realm.
     pub kdcs: Kdcs,
 }
@@ -193,7 +200,7 @@ impl Config {
             rdp: from.rdp(),
             api: Api {
                 listen: from.address("api", "listen", 8443),
-                certificate: from.certificate("api"),
+                certificate: from.certificate("api", OWN),
                 token_lifetime: from.span("api", "token_lifetime", Duration::from_secs(12 * 3600)),
             },
             store_url: from.store_url(&data_dir),
@@ -240,7 +247,8 @@ impl Settings {
                 .filter(|address| !address.is_empty()),
             nla: security.contains(&"nla"),
             tls: security.contains(&"tls"),
-            certificate: self.certificate("rdp"),
+            certificate: self.certificate("rdp", OWN),
+            signing_certificate: self.certificate("rdp", SIGNING),
             kdcs: self.kdcs("rdp", "kdc"),
         }
     }

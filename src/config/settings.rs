@@ -31,6 +31,8 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "security",
             "certificate",
             "private_key",
+            "signing_certificate",
+            "signing_key",
             "kdc",
         ],
     ),

@@ -135,6 +135,18 @@ fn rdp_offers_what_it_is_told_to() {
         complaint,
         "rdp.certificate is given without rdp.private_key; give both or neither"
     );
+    let text_of_signer = "[rdp]\nsigning_key = \"files.key\"\n";
+    let complaint = load(Some(text_of_signer), &[]).err().unwrap();
+    assert_eq!(
+        complaint,
+        "rdp.signing_key is given without rdp.signing_certificate; give both or neither"
+    );
+    let certificate = [("SALLYPORT_RDP_SIGNING_CERTIFICATE", "/keys/files.pem")];
+    let rdp = load(Some(text_of_signer), &certificate).ok().unwrap().rdp;
+    let (certificate, signing_key) = rdp.signing_certificate.unwrap();
+    assert_eq!(certificate, PathBuf::from("/keys/files.pem"));
+    assert!(signing_key.is_absolute() && signing_key.ends_with("files.key"));
+    assert_eq!(rdp.certificate, None);
     let key = [("SALLYPORT_RDP_PRIVATE_KEY", "/keys/rdp.key")];
     let rdp = load(Some(text), &key).ok().unwrap().rdp;
     assert_eq!(rdp.public_address.as_deref(), Some("gate.example:3389"));

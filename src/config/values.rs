@@ -224,14 +224,18 @@ impl Settings {
     }
 
     /// Certificate and key come together or not at all.
-    pub fn certificate(&mut self, section: &'static str) -> Option<(PathBuf, PathBuf)> {
-        let certificate = self.path(section, "certificate");
-        let private_key = self.path(section, "private_key");
+    pub fn certificate(
+        &mut self,
+        section: &'static str,
+        keys: [&'static str; 2],
+    ) -> Option<(PathBuf, PathBuf)> {
+        let [certificate, private_key] = keys.map(|key| self.path(section, key));
+        let [of_certificate, of_key] = keys;
         let (given, missing) = match (certificate, private_key) {
             (Some(certificate), Some(private_key)) => return Some((certificate, private_key)),
             (None, None) => return None,
-            (Some(_), None) => ("certificate", "private_key"),
-            (None, Some(_)) => ("private_key", "certificate"),
+            (Some(_), None) => (of_certificate, of_key),
+            (None, Some(_)) => (of_key, of_certificate),
         };
         self.complain(format!(
             "{section}.{given} is given without {section}.{missing}; give both or neither"

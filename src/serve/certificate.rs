@@ -1,10 +1,13 @@
-//! The certificates of the API and of RDP: the configured ones, or one of our own for this machine.
+//! The certificates of the API and of RDP: the configured ones, or one of our own for this machine; and the one that
+//! signs `.rdp` files.
 
 use std::io::ErrorKind;
 use std::path::Path;
 
 use chrono::{Datelike as _, Utc};
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair};
+use sallyport_control_api::RdpSigner;
+use tracing::warn;
 use zeroize::Zeroizing;
 
 use crate::config::Config;
@@ -27,12 +30,22 @@ pub struct Certificate {
 
 /// Reads the files configured in `section`.
 pub fn read(section: &str, certificate: &Path, private_key: &Path) -> Result<Certificate, Failure> {
+    let keys = [".certificate", ".private_key"].map(|key| format!("{section}{key}"));
+    read_files(&keys, certificate, private_key)
+}
+
+/// Reads the files of the settings of these names.
+fn read_files(
+    [of_certificate, of_key]: &[String; 2],
+    certificate: &Path,
+    private_key: &Path,
+) -> Result<Certificate, Failure> {
     Ok(Certificate {
         certificate_pem: std::fs::read_to_string(certificate)
-            .or_fail(format!("{section}.certificate: {}", certificate.display()))?,
+            .or_fail(format!("{of_certificate}: {}", certificate.display()))?,
         private_key_pem: std::fs::read_to_string(private_key)
             .map(Zeroizing::new)
-            .or_fail(format!("{section}.private_key: {}", private_key.display()))?,
+            .or_fail(format!("{of_key}: {}", private_key.display()))?,
     })
 }
 
@@ -50,6 +63,27 @@ pub fn of_rdp(config: &Config, data_dir: &DataDir) -> Result<Certificate, Failur
         Some((certificate, private_key)) => read("rdp", certificate, private_key),
         None => of_api(config, data_dir),
     }
+}
+
+/// What signs `.rdp` files, if it is configured. A certificate that signs nothing now is told of, but does not keep the
+/// gateway from starting: files are given out unsigned then.
+pub fn rdp_signer(config: &Config) -> Result<Option<RdpSigner>, Failure> {
+    let Some((certificate, private_key)) = &config.rdp.signing_certificate else {
+        return Ok(None);
+    };
+    let keys = ["rdp.signing_certificate", "rdp.signing_key"].map(str::to_owned);
+    let read = read_files(&keys, certificate, private_key)?;
+    let signer = RdpSigner::new(&read.certificate_pem, &read.private_key_pem)
+        .or_fail("signing .rdp files")?;
+    if let Err(why) = signer.valid_at(Utc::now()) {
+        warn!(%why, ".rdp files are given out unsigned");
+    } else if !signer.is_for_files() {
+        warn!(
+            "rdp.signing_certificate is not for servers, code signing or Remote Desktop: mstsc will not believe what it \
+             signs; take one with such a purpose (extended key usage)"
+        );
+    }
+    Ok(Some(signer))
 }
 
 /// Reads our own files, or makes them. Without the key file the certificate is made anew.

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sallyport_control_api::{ApiConfig, Controls, DesktopDoor, NoSeat, Seat};
+use sallyport_control_api::{ApiConfig, Controls, DesktopDoor, NoSeat, RdpSigner, Seat};
 use sallyport_domain::id::SessionId;
 use sallyport_proxy::config::{ClientAlgorithms, Security};
 use sallyport_proxy::{ProxyConfig, RdpConfig, Seats, WebDoor, host_key};
@@ -66,10 +66,11 @@ async fn with_store(
         info!(file = %path.display(), nouns.changed = changed, "the declaration is applied");
     }
     let rdp = rdp_config(config, data_dir)?;
+    let rdp_signer = certificate::rdp_signer(config)?;
     let proxy = sallyport_proxy::start(proxy_config(config, data_dir, rdp)?, store.clone())
         .await
         .or_fail("starting the proxy")?;
-    let api = match start_api(config, data_dir, store, &proxy).await {
+    let api = match start_api(config, data_dir, store, &proxy, rdp_signer).await {
         Ok(api) => api,
         Err(failure) => {
             proxy.drain(Duration::ZERO).await;
@@ -189,6 +190,7 @@ async fn start_api(
     data_dir: &DataDir,
     store: &Store,
     proxy: &sallyport_proxy::RunningProxy,
+    rdp_signer: Option<RdpSigner>,
 ) -> Result<sallyport_control_api::RunningApi, Failure> {
     let certificate = certificate::of_api(config, data_dir)?;
     let api = ApiConfig {
@@ -209,6 +211,7 @@ async fn start_api(
             nla: config.rdp.nla,
             tls: config.rdp.tls,
         },
+        rdp_signer,
         desktop_door: Arc::new(Browsers(proxy.web_door())),
         controls: Arc::new(Controllers(proxy.seats())),
         ssh_ca: ca::public_key(data_dir)?,

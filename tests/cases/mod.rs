@@ -25,6 +25,7 @@ mod planted_secrets;
 mod rdp_channels;
 mod rdp_common;
 mod rdp_control;
+mod rdp_files;
 mod rdp_graphics;
 mod rdp_hostile;
 mod rdp_lock;

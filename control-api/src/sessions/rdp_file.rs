@@ -1,8 +1,9 @@
 //! `POST /sessions/{id}/rdp-file`: a file that opens the user's RDP client with everything filled in.
 //!
-//! It is not signed. The settings are those that Microsoft documents as "Supported RDP properties"; what the
-//! activity does not allow is turned off in it, so that the client does not offer what the gateway refuses. The
-//! file is no permission: the gateway looks at every right again.
+//! The settings are those that Microsoft documents as "Supported RDP properties"; what the activity does not allow is
+//! turned off in it, so that the client does not offer what the gateway refuses. The file is no permission: the gateway
+//! looks at every right again. With a certificate for it, it is signed ([`crate::rdp_signer`]); therefore whatever may
+//! send a client elsewhere is in it, even if it says what holds anyway: nobody can add it to a signed file.
 
 use std::fmt::Write;
 
@@ -24,10 +25,14 @@ use crate::caller::{Caller, on_session};
 use crate::connection_passwords::{issue, once};
 use crate::input::Body;
 use crate::problem::Problem;
+use crate::rdp_signer::SigningError;
 use crate::state::Api;
 
 /// The file's media type.
 pub const MEDIA_TYPE: &str = "application/x-rdp";
+
+/// Where RDP servers listen unless told otherwise.
+const USUAL_PORT: u16 = 3389;
 
 /// Carries the password that was asked for with the file; in the file it would only work on one machine.
 static PASSWORD: HeaderName = HeaderName::from_static("sallyport-connection-password");
@@ -65,7 +70,8 @@ pub async fn file(
         rights: &activity.rights,
     }
     .text();
-    let told = json!({ "password": asked.password });
+    let (text, signed) = signed(&api, text)?;
+    let told = json!({ "password": asked.password, "signed": signed });
     let id = session.id.to_string();
     caller
         .note(&api, "session.rdp_file", on_session(&session, &id), told)
@@ -115,6 +121,22 @@ async fn network_level(api: &Api, caller: &Caller, issued: bool) -> Result<bool,
         return Ok(api.rdp.nla);
     }
     Ok(issued || api.store.keeps_nt_hash(caller.identity.id).await?)
+}
+
+/// The text with its signature, and whether it has one.
+fn signed(api: &Api, text: String) -> Result<(String, bool), Problem> {
+    let Some(signer) = &api.rdp_signer else {
+        return Ok((text, false));
+    };
+    match signer.sign(&text, api.now()) {
+        Ok(signed) => Ok((signed, true)),
+        // It opens nevertheless, after a warning; with a signature that does not hold it might not.
+        Err(SigningError::NotValid(why)) => {
+            tracing::warn!(%why, "an .rdp file is given out unsigned");
+            Ok((text, false))
+        }
+        Err(error @ SigningError::Key(_)) => Err(Problem::internal(error)),
+    }
 }
 
 fn answer(
@@ -172,9 +194,13 @@ impl RdpFile<'_> {
         let sound = if may(Right::Audio) { 0 } else { 2 };
         let mut text = String::new();
         string(&mut text, "full address", self.address);
+        // It wins over the other one where it is.
+        string(&mut text, "alternate full address", self.address);
         string(&mut text, "username", self.user);
         string(&mut text, "drivestoredirect", if drives { "*" } else { "" });
         for nothing in [
+            "alternate shell",
+            "kdcproxyname",
             "devicestoredirect",
             "usbdevicestoredirect",
             "camerastoredirect",
@@ -182,6 +208,13 @@ impl RdpFile<'_> {
             string(&mut text, nothing, "");
         }
         for (name, number) in [
+            // It wins over the one in the address.
+            ("server port", i32::from(port(self.address))),
+            ("use redirection server name", 0),
+            // Of a web page, which would be opened first.
+            ("require pre-authentication", 0),
+            ("rdgiskdcproxy", 0),
+            ("remoteapplicationmode", 0),
             // Whatever was saved is not good any more.
             ("prompt for credentials", 1),
             ("enablecredsspsupport", i32::from(self.nla)),
@@ -193,6 +226,7 @@ impl RdpFile<'_> {
             ("redirectprinters", i32::from(may(Right::Printers))),
             ("redirectcomports", 0),
             ("redirectsmartcards", 0),
+            ("redirectposdevices", 0),
             ("redirectwebauthn", 0),
             ("redirectlocation", 0),
             ("audiomode", sound),
@@ -207,6 +241,17 @@ impl RdpFile<'_> {
     }
 }
 
+/// The port of `host:port`, `[::1]:port` or an address alone.
+fn port(address: &str) -> u16 {
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+    // The last part of a bare IPv6 address is no port.
+    let port = match host.contains(':') && !host.ends_with(']') {
+        true => None,
+        false => port.parse().ok(),
+    };
+    port.unwrap_or(USUAL_PORT)
+}
+
 /// A line with a text, which cannot end the line.
 fn string(text: &mut String, name: &str, value: &str) {
     let value: String = value.chars().filter(|c| !c.is_control()).collect();
@@ -216,6 +261,7 @@ fn string(text: &mut String, name: &str, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rdp_signer::SIGNED;
 
     fn lines(nla: bool, rights: &[Right]) -> Vec<String> {
         let text = RdpFile {
@@ -234,6 +280,8 @@ mod tests {
         let bare = lines(false, &[]);
         for line in [
             "full address:s:gate.example:3390",
+            "alternate full address:s:gate.example:3390",
+            "server port:i:3390",
             "username:s:alice+office_work+desk-01",
             "enablecredsspsupport:i:0",
             "redirectclipboard:i:0",
@@ -261,6 +309,45 @@ mod tests {
         }
         let one_way = lines(true, &[Right::ClipboardOut]);
         assert!(one_way.contains(&"redirectclipboard:i:1".to_owned()));
+    }
+
+    /// What is not, rdpsign.exe does not sign either. It neither leads elsewhere nor opens what the gateway refuses.
+    #[test]
+    fn whatever_leads_somewhere_is_signed() {
+        const UNSIGNED: [&str; 6] = [
+            "username",
+            "usbdevicestoredirect",
+            "camerastoredirect",
+            "redirectwebauthn",
+            "redirectlocation",
+            "audiocapturemode",
+        ];
+        let lines = lines(true, Right::ALL);
+        let names = lines.iter().map(|line| line.split(':').next().unwrap());
+        let unsigned = |name: &&str| {
+            let mut signed = SIGNED.iter();
+            !signed.any(|signed| signed.eq_ignore_ascii_case(name))
+        };
+        assert_eq!(names.clone().filter(unsigned).collect::<Vec<_>>(), UNSIGNED);
+        let mut once: Vec<&str> = names.collect();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once.len(), lines.len(), "{lines:?}");
+    }
+
+    #[test]
+    fn ports_of_addresses() {
+        for (address, expected) in [
+            ("gate.example:3390", 3390),
+            ("[::1]:3390", 3390),
+            ("gate.example", 3389),
+            ("[2001:db8::7]", 3389),
+            ("2001:db8::7", 3389),
+            ("gate.example:", 3389),
+            ("gate.example:99999", 3389),
+        ] {
+            assert_eq!(port(address), expected, "{address}");
+        }
     }
 
     #[test]

@@ -96,6 +96,7 @@ impl World {
                 nla: true,
                 tls: true,
             },
+            rdp_signer: None,
             desktop_door: std::sync::Arc::new(NoDoor),
             controls: seats.clone(),
             ssh_ca: "ssh-ed25519 AAAA".to_owned(),

@@ -16,12 +16,13 @@ enum Program {
     Rdesktop,
 }
 
-/// A real RDP client, pointed at a port of 127.0.0.1.
+/// A real RDP client, pointed at a port of 127.0.0.1 or opening a file.
 #[derive(Debug, Clone)]
 pub struct Rdp {
     program: Program,
     address: String,
     port: u16,
+    file: Option<PathBuf>,
     user: Option<String>,
     password: Option<String>,
     domain: Option<String>,
@@ -43,6 +44,7 @@ impl Rdp {
             program: Program::Xfreerdp,
             address: "127.0.0.1".to_owned(),
             port,
+            file: None,
             user: None,
             password: None,
             domain: None,
@@ -55,6 +57,15 @@ impl Rdp {
             drives: Vec::new(),
             home: None,
             options: Vec::new(),
+        }
+    }
+
+    /// The same, opening a `.rdp` file, which says where to and who.
+    pub fn xfreerdp_file(file: &Path, password: &str) -> Self {
+        Self {
+            file: Some(file.to_owned()),
+            password: Some(password.to_owned()),
+            ..Self::xfreerdp(0)
         }
     }
 
@@ -220,8 +231,12 @@ impl Rdp {
 
     fn xfreerdp_command(&self, program: &str, display: &Display) -> Command {
         let mut command = display.program(program);
+        match &self.file {
+            // It has to be the first.
+            Some(file) => command.arg(file),
+            None => command.arg(format!("/v:{}:{}", self.address, self.port)),
+        };
         command
-            .arg(format!("/v:{}:{}", self.address, self.port))
             .arg(format!("/size:{}x{}", self.size.0, self.size.1))
             .arg(format!("/cert:{}", self.certificate))
             // Keys that xdotool makes do not reach a client that holds the keyboard for itself.
