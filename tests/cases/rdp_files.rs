@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sallyport_tests::harness::{
-    Done, Gateway, GatewayBuilder, Rdp, RdpHost, Xrdp, passwords, run, tool,
-};
+use sallyport_tests::harness::{Done, Gateway, GatewayBuilder, Rdp, RdpHost, Xrdp, run, tool};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::rdp_common::{PATIENCE, desktop, ended, show};
+use super::rdp_common::{PATIENCE, desktop, show};
 use super::{SOON, text};
 
 /// What openssl is told for a key.
@@ -170,7 +168,6 @@ fn a_signed_file_opens_a_desktop_and_cannot_be_changed() {
         let session = show(&admin, &json!({ "id": id }));
         assert_eq!(text(&session, "status"), "Logged In");
         client.close();
-        ended(&admin, &session, SOON);
         xrdp.logoff();
     }
 }
@@ -210,10 +207,9 @@ fn what_is_to_sign_files_is_checked_at_the_start() {
     let log = gateway.log();
     assert!(log.contains("rdp.signing_certificate expired on "), "{log}");
     let to = publisher.file("desk.rdp");
-    let (file, _) = write(&gateway, &ask(&gateway), &to);
+    let (file, password) = write(&gateway, &ask(&gateway), &to);
     assert!(!file.contains("signature:"), "{file}");
     let told = gateway.log().matches("expired on ").count();
     assert_eq!(told, 2, "{}", gateway.log());
-    // Her own password does as well.
-    drop(desktop(Rdp::xfreerdp_file(&to, &passwords("alice"))));
+    drop(desktop(Rdp::xfreerdp_file(&to, &password)));
 }
