@@ -134,6 +134,20 @@ fn openssl_believes_every_kind_of_key_and_no_changed_byte() {
     }
 }
 
+/// The signatures of RSA are always the same, so the whole message is.
+#[test]
+fn a_message_is_openssls_byte_for_byte() {
+    let folder = Folder::new();
+    folder.certificate("own", "rsa:2048", " -addext extendedKeyUsage=codeSigning");
+    let file = folder.signer("own").unwrap().sign(FILE, Utc::now());
+    fs::write(folder.file("signed"), utf16(SIGNED)).unwrap();
+    let sign = "smime -sign -binary -noattr -nosmimecap -md sha256 -signer own.pem -inkey own.key -in signed \
+        -outform DER -out message";
+    folder.openssl(sign).unwrap();
+    let theirs = fs::read(folder.file("message")).unwrap();
+    assert_eq!(message(&file.unwrap()), theirs);
+}
+
 #[test]
 fn keys_in_their_older_forms_sign_as_well() {
     let folder = Folder::new();
