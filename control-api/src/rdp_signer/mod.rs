@@ -2,8 +2,8 @@
 //! unknown one.
 //!
 //! The form of a signature is not published. It is: two lines at the end, `signscope` with the names of what is signed
-//! and `signature` with twelve bytes and a detached CMS `SignedData`, in Base64. A file with a signature that does not
-//! fit is not opened at all, so rather none than one of a certificate that has expired.
+//! and `signature` with twelve bytes and a detached CMS `SignedData`, in Base64. A client may not open a file at all whose
+//! signature does not hold, so rather none than one of a certificate that has expired.
 
 mod cms;
 mod scope;
