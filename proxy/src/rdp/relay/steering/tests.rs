@@ -16,6 +16,7 @@ const DESKTOP: Desktop = Desktop {
         characters: true,
         side_buttons: false,
     },
+    counts_frames: false,
 };
 
 fn key(code: u8, down: bool) -> Event {
