@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod algorithm;
+pub mod client_os;
 pub mod close;
 pub mod command;
 pub mod connect_string;
@@ -16,6 +17,7 @@ pub mod destination;
 pub mod event;
 pub mod id;
 pub mod launch_point;
+pub mod meters;
 pub mod network;
 pub mod openssh;
 pub mod permit;

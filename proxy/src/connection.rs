@@ -15,10 +15,21 @@ use tokio_util::sync::CancellationToken;
 use crate::control::Control;
 use crate::driver::{DriverHandle, Mail};
 use crate::gate::Gate;
+use crate::meter::{Counts, Readings};
 use crate::recording::{RecordingLost, Tape};
+use crate::round_trip::RoundTrip;
 
 /// Notices that may wait for a terminal; a terminal that lags behind misses the oldest.
 const NOTICES: usize = 16;
+
+/// How far away both peers are, as far as their sockets are ours.
+#[derive(Debug, Clone, Default)]
+pub struct RoundTrips {
+    /// The client.
+    pub client: Option<RoundTrip>,
+    /// The target.
+    pub target: Option<RoundTrip>,
+}
 
 /// A live connection.
 pub struct Connection {
@@ -39,6 +50,8 @@ pub struct Connection {
     extendable: AtomicBool,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
+    updates: AtomicU64,
+    round_trips: RoundTrips,
     notices: broadcast::Sender<Arc<str>>,
     /// What the first terminal will be told; `None` since there was one.
     unsaid: Mutex<Option<Vec<Arc<str>>>>,
@@ -54,6 +67,7 @@ impl Connection {
         permit: Permit,
         tape: Tape,
         driver: DriverHandle,
+        round_trips: RoundTrips,
     ) -> Self {
         Self {
             id,
@@ -68,6 +82,8 @@ impl Connection {
             extendable: AtomicBool::new(false),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
+            updates: AtomicU64::new(0),
+            round_trips,
             notices: broadcast::Sender::new(NOTICES),
             unsaid: Mutex::new(Some(Vec::new())),
             end: watch::Sender::new(None),
@@ -157,12 +173,22 @@ impl Connection {
         self.driver.send(Mail::ExtendKey).await;
     }
 
-    /// Bytes relayed: from the client, to the client.
-    pub fn traffic(&self) -> (u64, u64) {
-        (
-            self.bytes_in.load(Ordering::Relaxed),
-            self.bytes_out.load(Ordering::Relaxed),
-        )
+    /// What has been relayed so far.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            bytes_in: self.bytes_in.load(Ordering::Relaxed),
+            bytes_out: self.bytes_out.load(Ordering::Relaxed),
+            updates: self.updates.load(Ordering::Relaxed),
+        }
+    }
+
+    /// How far away both peers were lately.
+    pub fn readings(&self) -> Readings {
+        let last = |round_trip: &Option<RoundTrip>| round_trip.as_ref()?.last();
+        Readings {
+            client: last(&self.round_trips.client),
+            target: last(&self.round_trips.target),
+        }
     }
 
     /// Counts bytes from the client.
@@ -173,6 +199,11 @@ impl Connection {
     /// Counts bytes to the client.
     pub fn count_out(&self, bytes: usize) {
         self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Something that the target shows goes to the client.
+    pub fn count_update(&self) {
+        self.updates.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Shows a text in every terminal of the connection.

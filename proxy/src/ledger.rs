@@ -12,7 +12,8 @@ use sallyport_domain::event::Event;
 use sallyport_domain::id::{CommandId, ConnectionId, SessionId};
 use sallyport_domain::status::Status;
 use sallyport_store::{
-    Batch, Login, NewConnection, NewRecording, RecordingState, SessionUpdate, Store, StoreError,
+    Batch, Login, NewConnection, NewRecording, Passed, RecordingState, SessionUpdate, Store,
+    StoreError,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -31,6 +32,8 @@ const TOGETHER: usize = 64;
 const SOON: Duration = Duration::from_millis(2);
 /// How long a line of the log waits for others.
 const LATER: Duration = Duration::from_millis(20);
+/// How long what was measured waits for others: mostly it goes along with something, and costs no transaction.
+const ALONG: Duration = Duration::from_secs(5);
 /// Pause between two tries.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -54,11 +57,11 @@ pub enum Entry {
         at: DateTime<Utc>,
         /// Why, in one word.
         cause: String,
-        /// Bytes from the client.
-        bytes_in: u64,
-        /// Bytes to the client.
-        bytes_out: u64,
+        /// What has passed.
+        passed: Box<Passed>,
     },
+    /// What has passed so far on a connection that is not over.
+    ConnectionMeasured(ConnectionId, Box<Passed>),
     /// A tape was begun.
     TapeBegun(Box<NewRecording>),
     /// A tape is finished.
@@ -177,6 +180,7 @@ fn patience(entry: &Entry, shown: &mut Option<Shown>) -> Duration {
         }
         Entry::Answer(..) | Entry::ConnectionOpened(_) | Entry::ConnectionClosed { .. } => SOON,
         Entry::TapeBegun(_) | Entry::TapeFinished { .. } | Entry::LoggedIn(_) => LATER,
+        Entry::ConnectionMeasured(..) => ALONG,
     }
 }
 
@@ -187,6 +191,7 @@ fn is_urgent(entry: &Entry) -> bool {
         Entry::Answer(..) => true,
         Entry::ConnectionOpened(_)
         | Entry::ConnectionClosed { .. }
+        | Entry::ConnectionMeasured(..)
         | Entry::TapeBegun(_)
         | Entry::TapeFinished { .. }
         | Entry::LoggedIn(_) => false,
@@ -201,6 +206,7 @@ fn is_full(entry: &Entry) -> bool {
         Entry::Answer(..) => true,
         Entry::ConnectionOpened(_)
         | Entry::ConnectionClosed { .. }
+        | Entry::ConnectionMeasured(..)
         | Entry::TapeBegun(_)
         | Entry::TapeFinished { .. }
         | Entry::LoggedIn(_) => false,
@@ -258,9 +264,9 @@ fn write(batch: &mut Batch, session: SessionId, entry: &Entry) -> Result<(), Sto
             id,
             at,
             cause,
-            bytes_in,
-            bytes_out,
-        } => batch.close_connection(*id, *at, cause, *bytes_in, *bytes_out),
+            passed,
+        } => return batch.close_connection(*id, *at, cause, passed),
+        Entry::ConnectionMeasured(id, passed) => return batch.measure_connection(*id, passed),
         Entry::TapeBegun(new) => batch.insert_recording(new),
         Entry::TapeFinished {
             id,

@@ -12,6 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use crate::meter::INTERVAL;
+use crate::round_trip::RoundTrip;
+
 /// A TCP stream with a kill switch.
 ///
 /// After the switch is thrown every read and write fails at once, and dropping the stream resets
@@ -21,6 +24,9 @@ pub struct Wire {
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     switch: CancellationToken,
     pace: Pace,
+    round_trip: RoundTrip,
+    /// When that was read.
+    measured: Option<Instant>,
     ahead: Ahead,
     /// Reads that are still acknowledged at once.
     quick: u8,
@@ -104,9 +110,21 @@ impl Wire {
             cut: Box::pin(switch.clone().cancelled_owned()),
             switch,
             pace: Pace::new(),
+            round_trip: RoundTrip::default(),
+            measured: None,
             ahead: Ahead::default(),
             quick: QUICK,
         })
+    }
+
+    /// Reads the round trip: now and then, and only while something passes, as without that it does not change.
+    fn measure(&mut self) {
+        let now = Instant::now();
+        let since = |at| now.saturating_duration_since(at);
+        if self.measured.is_none_or(|at| since(at) >= INTERVAL) {
+            self.measured = Some(now);
+            self.round_trip.read(&self.tcp);
+        }
     }
 
     fn acknowledge(&mut self) {
@@ -128,6 +146,7 @@ impl Wire {
             self.ahead.filled = ahead.filled().len();
             self.ahead.give(buf);
             self.acknowledge();
+            self.measure();
             return Poll::Ready(Ok(()));
         }
         loop {
@@ -140,6 +159,7 @@ impl Wire {
                     buf.advance(count.min(room));
                     self.ahead.filled = count.saturating_sub(room);
                     self.acknowledge();
+                    self.measure();
                     return Poll::Ready(Ok(()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -165,6 +185,11 @@ impl Wire {
     /// For watching how the peer takes what it is sent.
     pub fn pace(&self) -> Pace {
         self.pace.clone()
+    }
+
+    /// How far away the peer is.
+    pub fn round_trip(&self) -> RoundTrip {
+        self.round_trip.clone()
     }
 
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
@@ -219,6 +244,7 @@ impl AsyncWrite for Wire {
         let written = Pin::new(&mut self.tcp).poll_write(cx, buf);
         if matches!(written, Poll::Ready(Ok(1..))) {
             self.pace.took();
+            self.measure();
         }
         written
     }

@@ -1,5 +1,6 @@
 //! `sallyport sessions …`: everything about live and ended sessions goes through the API.
 
+mod meters;
 mod picture;
 mod rdp_file;
 mod watch;
@@ -22,7 +23,7 @@ pub fn run(client: &Client, command: &Sessions, output: Output) -> Result<(), Fa
         Sessions::List(list) => show_list(client, list, output),
         Sessions::Show { id } => {
             let session = client.get(&path(id), &[])?;
-            output.show(&session, fields)
+            output.show(&session, |session| fields(&meters::in_words(session)))
         }
         Sessions::Events { id } => events(client, id, output),
         Sessions::Lock { id, title, message } => {

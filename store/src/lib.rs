@@ -55,8 +55,8 @@ pub use open::Store;
 pub use query::{ListQuery, Page};
 pub use secret::{OpenedSecret, SecretField};
 pub use session::{
-    ConnectionRow, EventRow, NewConnection, NewRecording, NewSession, RecordingRow, RecordingState,
-    SessionRow, SessionType, SessionUpdate, StoredSession,
+    ConnectionRow, EventRow, NewConnection, NewRecording, NewSession, Passed, RecordingRow,
+    RecordingState, SessionRow, SessionType, SessionUpdate, StoredSession,
 };
 pub use token::Token;
 pub use vault::{VaultError, VaultKey};

@@ -35,6 +35,11 @@ const STEPS: &[Step] = &[
         sqlite: include_str!("../../migrations/sqlite/0004_rdp.sql"),
         postgres: include_str!("../../migrations/postgres/0004_rdp.sql"),
     },
+    Step {
+        version: 5,
+        sqlite: include_str!("../../migrations/sqlite/0005_meters.sql"),
+        postgres: include_str!("../../migrations/postgres/0005_meters.sql"),
+    },
 ];
 
 /// Applies the missing steps in one transaction. Of several nodes that start at once one does it, the others wait.

@@ -21,6 +21,7 @@ mod jump;
 mod life;
 mod lists;
 mod menu;
+mod meters;
 mod planted_secrets;
 mod rdp_channels;
 mod rdp_common;

@@ -84,6 +84,29 @@ pub struct ConnectionPasswords {
     items: Vec<ConnectionPassword>,
 }
 
+/// Least, average and most of what was measured.
+#[derive(ToSchema, serde::Serialize)]
+pub struct Spread {
+    min: f64,
+    avg: f64,
+    max: f64,
+    /// For how many seconds it was measured.
+    seconds: f64,
+}
+
+/// What was measured of a connection, every second; of a session, of all its connections.
+#[derive(ToSchema, serde::Serialize)]
+pub struct Meters {
+    /// Bytes a second, both directions together.
+    bandwidth: Spread,
+    /// How often a second the target changed what is seen: writes of terminal output, or of pictures, to the client.
+    updates: Spread,
+    /// Milliseconds; null where the client's socket is not the gateway's.
+    client_round_trip: Option<Spread>,
+    /// Milliseconds.
+    target_round_trip: Option<Spread>,
+}
+
 /// A session.
 #[derive(ToSchema, serde::Serialize)]
 pub struct Session {
@@ -116,6 +139,9 @@ pub struct Session {
     service_provider: String,
     source_ip: String,
     client: String,
+    /// If the client's software says so.
+    #[schema(example = "Linux/Debian")]
+    client_os: Option<String>,
     activity: String,
     access_policy: String,
     connection_profile: String,
@@ -146,6 +172,8 @@ pub struct Session {
     /// `connect-string`, `menu`, `proxy-jump`, `api`, or the id the caller of the API gave.
     launch_point_id: String,
     launch_point_name: String,
+    /// Null before something was measured.
+    meters: Option<Meters>,
 }
 
 /// A session just asked for, and how to enter it.
@@ -181,12 +209,15 @@ pub struct Connection {
     session: Uuid,
     source_ip: String,
     client: String,
+    client_os: Option<String>,
     connected_at: DateTime<Utc>,
     closed_at: Option<DateTime<Utc>>,
     cause: Option<String>,
     bytes_in: u64,
     bytes_out: u64,
     tape: String,
+    /// Of one that lasts: as of some seconds ago. Null before something was measured.
+    meters: Option<Meters>,
 }
 
 /// All connections of a session.

@@ -49,6 +49,7 @@ pub static SESSIONS: Listing = Listing {
         "scope",
         "service_url",
         "client",
+        "client_os",
         "notes",
         "ticket",
         "close_code",
@@ -66,6 +67,7 @@ pub static SESSIONS: Listing = Listing {
         "service_provider",
         "launch_point_id",
         "launch_point_name",
+        "meters",
     ],
     filters: &[
         "status",

@@ -47,6 +47,15 @@ pub(super) fn updates(frame: &[u8]) -> impl Iterator<Item = Update<'_>> {
     })
 }
 
+/// Is there something in this fast-path output PDU that is painted (orders, bitmaps, surface commands), as opposed to
+/// pointers and the like? `false` also if it cannot be read.
+pub fn draws(frame: &[u8]) -> bool {
+    const ORDERS: u8 = 0x0;
+    const BITMAP: u8 = 0x1;
+    const SURFACE: u8 = 0x4;
+    updates(frame).any(|update| matches!(update.code, ORDERS | BITMAP | SURFACE))
+}
+
 /// Is an update unfinished at the end of this fast-path output PDU? `open`: was one before it?
 ///
 /// # Errors
@@ -135,6 +144,33 @@ mod tests {
         compressed.push(9);
         compressed[1] = 8;
         assert_eq!(stays_open(&compressed, false), Ok(true));
+    }
+
+    #[test]
+    fn pointers_are_not_painted() {
+        // Update codes of MS-RDPBCGR 2.2.9.1.2.1.
+        for (codes, expected) in [
+            (&[0u8][..], true),
+            (&[1], true),
+            (&[2], false),
+            (&[3], false),
+            (&[4], true),
+            (&[5, 6, 8, 9, 10, 11, 12], false),
+            (&[5, 9, 4], true),
+            (&[], false),
+        ] {
+            let mut frame = pdu(&vec![(0, 3); codes.len()]);
+            for (number, code) in codes.iter().enumerate() {
+                frame[2 + number * 6] = *code;
+            }
+            assert_eq!(draws(&frame), expected, "{codes:?}");
+        }
+        // A long length, and a compressed update before a bitmap.
+        assert!(!draws(&[0, 0x80, 9, 0x89, 0x40, 2, 0, 7, 7]));
+        assert!(draws(&[0, 0x80, 12, 0x89, 0x40, 2, 0, 7, 7, 1, 0, 0]));
+        for cut_off in [&[][..], &[0], &[0, 3], &[0, 4, 5, 1]] {
+            assert!(!draws(cut_off), "{cut_off:?}");
+        }
     }
 
     #[test]

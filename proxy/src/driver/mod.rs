@@ -7,10 +7,11 @@
 mod arrivals;
 mod effects;
 mod mail;
+mod measure;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use sallyport_domain::close::CloseReason;
@@ -32,6 +33,7 @@ use crate::clock;
 use crate::connection::Connection;
 use crate::control::IdleSeats;
 use crate::ledger::{Entry, Ledger};
+use crate::meter::Meter;
 use crate::shield::{fault, shielded};
 
 /// Mail that may wait.
@@ -83,6 +85,8 @@ pub fn start(store: Store, start: Start, done: impl FnOnce() + Send + 'static) -
         arrivals: start.arrivals,
         connections: BTreeMap::new(),
         seats: IdleSeats::default(),
+        meters: BTreeMap::new(),
+        measured: Instant::now(),
         open_tapes: HashSet::new(),
         cuts: HashMap::new(),
         answers: Vec::new(),
@@ -116,6 +120,9 @@ struct Driver {
     connections: BTreeMap<ConnectionId, Arc<Connection>>,
     /// From where somebody may want to take control.
     seats: IdleSeats,
+    meters: BTreeMap<ConnectionId, Meter>,
+    /// When they were last looked at.
+    measured: Instant,
     /// Tapes not finished yet; the session's log is not complete before they are.
     open_tapes: HashSet<ConnectionId>,
     /// Commands to answer when connections are gone.
@@ -173,6 +180,7 @@ impl Driver {
             () = self.arrivals.fewer() => {}
             () = tokio::time::sleep(self.nap()) => self.look_around().await,
         }
+        self.measure();
         true
     }
 
@@ -298,6 +306,7 @@ impl Driver {
         }
         self.source.get_or_insert((source_ip, client));
         self.open_tapes.insert(id);
+        self.meters.insert(id, Meter::new(Instant::now()));
         self.connections.insert(id, connection);
         self.feed(Input::Connected { connection: id }).await;
     }
@@ -310,14 +319,13 @@ impl Driver {
     ) {
         self.report_gaps();
         if let Some(connection) = self.connections.remove(&id) {
-            let (bytes_in, bytes_out) = connection.traffic();
             let cause = effects::cause_code(&cause).to_owned();
+            let passed = Box::new(self.last_measured(&connection));
             self.ledger.add(Entry::ConnectionClosed {
                 id,
                 at,
                 cause,
-                bytes_in,
-                bytes_out,
+                passed,
             });
         }
         let mut done = Vec::new();

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Verdict;
 use crate::node::Node;
+use crate::round_trip::RoundTrip;
 
 /// How a protocol reaches a target and is let in there. What is asked before, and what is written about it, is the
 /// same for all ([`super::enter`]).
@@ -45,6 +46,9 @@ pub trait Approach: Send + Sync {
 
     /// What its leg agreed on.
     fn algorithms(target: &Self::Target) -> &Negotiated;
+
+    /// How far away it is.
+    fn round_trip(target: &Self::Target) -> RoundTrip;
 }
 
 /// Why a target could not be brought up, and what stands in the log about it.

@@ -12,6 +12,7 @@ use sallyport_domain::refusal::Refusal;
 use sallyport_store::{Identity, StoreError, StoredSession};
 
 use crate::node::Node;
+use crate::round_trip::RoundTrip;
 
 /// Whose certificate it is, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct Guest {
     pub client: String,
     /// What her leg agreed on.
     pub algorithms: Negotiated,
+    /// How far away she is, if her socket is ours.
+    pub round_trip: Option<RoundTrip>,
 }
 
 /// What she asks for.

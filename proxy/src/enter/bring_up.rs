@@ -16,7 +16,7 @@ use super::authorise::Guest;
 use super::find_session::Found;
 use super::{Approach, DialError, Joined};
 use crate::clock;
-use crate::connection::Connection;
+use crate::connection::{Connection, RoundTrips};
 use crate::driver::Mail;
 use crate::ledger::Entry;
 use crate::node::Node;
@@ -55,6 +55,10 @@ pub async fn bring_up<A: Approach>(
         permit.clone(),
         tape,
         driver.clone(),
+        RoundTrips {
+            client: guest.round_trip.clone(),
+            target: Some(A::round_trip(&target)),
+        },
     ));
     let facts = first_facts::<A>(
         guest,

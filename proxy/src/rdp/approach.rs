@@ -18,6 +18,7 @@ use super::relay::channels;
 use crate::clock;
 use crate::enter::{Approach, DialError, Verdict};
 use crate::node::Node;
+use crate::round_trip::RoundTrip;
 
 /// The way of RDP, for one client.
 pub struct ByRdp<'a> {
@@ -33,6 +34,7 @@ pub struct ByRdp<'a> {
 pub struct Target {
     back: Mutex<Option<Back>>,
     algorithms: Negotiated,
+    round_trip: RoundTrip,
 }
 
 impl Target {
@@ -99,6 +101,7 @@ impl Approach for ByRdp<'_> {
         match timeout(patience, back::log_in(reached, login)).await {
             Ok(Ok(LoggedIn::In(back))) => Ok(Target {
                 algorithms: back.algorithms.clone(),
+                round_trip: back.leg.stream.get_ref().0.round_trip(),
                 back: Mutex::new(Some(*back)),
             }),
             Ok(Ok(LoggedIn::Refused)) => Err(Refusal::TargetRefusedCredential { host, account }),
@@ -120,5 +123,9 @@ impl Approach for ByRdp<'_> {
 
     fn algorithms(target: &Target) -> &Negotiated {
         &target.algorithms
+    }
+
+    fn round_trip(target: &Target) -> RoundTrip {
+        target.round_trip.clone()
     }
 }

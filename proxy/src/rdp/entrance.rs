@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ironrdp_pdu::rdp::ClientInfoPdu;
 use sallyport_domain::algorithm::Negotiated;
+use sallyport_domain::client_os::RDP;
 use sallyport_domain::connect_string;
 use sallyport_domain::declared::Protocol;
 use sallyport_domain::policy::{self, Offer};
@@ -23,6 +24,7 @@ use super::page::{Outcome, Page, Progress};
 use super::room::{self, Room, Waited};
 use crate::enter::{Guest, Joined, Wish, disconnected, enter, finish_tape, store_unavailable};
 use crate::node::Node;
+use crate::round_trip::RoundTrip;
 
 /// How long a refusal is shown to somebody who does nothing.
 const READ: Duration = Duration::from_secs(60);
@@ -47,6 +49,8 @@ pub struct Entrance<'a> {
     pub arrived: &'a Arrived,
     /// Where it is.
     pub peer: SocketAddr,
+    /// How far away, if its socket is ours.
+    pub round_trip: Option<RoundTrip>,
     /// Cuts both legs.
     pub cut: CancellationToken,
 }
@@ -101,6 +105,7 @@ impl Entrance<'_> {
             source_ip: self.peer.ip().to_string(),
             client: client(asked),
             algorithms: algorithms.clone(),
+            round_trip: self.round_trip.clone(),
         }
     }
 
@@ -292,7 +297,7 @@ fn progress(host: &str) -> Progress {
 fn client(asked: &Asked) -> String {
     let core = &asked.blocks.core;
     let name = crate::notice::printable(core.client_name.trim_end_matches('\0'));
-    format!("RDP client build {} on {name}", core.client_build)
+    format!("{RDP}{} on {name}", core.client_build)
 }
 
 impl Bound {

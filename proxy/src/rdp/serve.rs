@@ -43,6 +43,7 @@ pub async fn serve(node: Arc<Node>, tcp: TcpStream, peer: SocketAddr, place: Pla
         Err(error) => return tracing::debug!(%peer, %error, "client left before it was served"),
     };
     wire.probe(node.config.keepalive);
+    let round_trip = wire.round_trip();
     let arriving = arrive(&node, &config, wire, peer);
     let arrived = tokio::time::timeout(node.config.login_grace, arriving).await;
     drop(place);
@@ -57,6 +58,7 @@ pub async fn serve(node: Arc<Node>, tcp: TcpStream, peer: SocketAddr, place: Pla
         node: &node,
         arrived: &arrived,
         peer,
+        round_trip: Some(round_trip),
         cut,
     };
     attend(&entrance, leg).await;

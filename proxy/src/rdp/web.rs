@@ -142,6 +142,8 @@ async fn serve(node: Arc<Node>, stream: DuplexStream, peer: SocketAddr, place: P
                 node: &node,
                 arrived: &arrived,
                 peer,
+                // The socket is the API's.
+                round_trip: None,
                 cut,
             };
             attend(&entrance, leg).await;

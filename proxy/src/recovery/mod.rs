@@ -13,7 +13,9 @@ use sallyport_domain::close::CloseReason;
 use sallyport_domain::event::Event;
 use sallyport_domain::id::ConnectionId;
 use sallyport_recorder::{Finished, Shelf, Stream, TapeError, TapeReader, VerifyError};
-use sallyport_store::{NewConnection, NewRecording, RecordingRow, RecordingState, StoreError};
+use sallyport_store::{
+    NewConnection, NewRecording, Passed, RecordingRow, RecordingState, StoreError,
+};
 
 use crate::clock;
 use crate::driver::{Arrivals, Start};
@@ -173,8 +175,12 @@ async fn settle(node: &Node, tape: &Path) -> Result<(), RecoverError> {
             connection,
             remains.last(),
             CloseReason::NodeLost.code(),
-            remains.bytes(&[Stream::In]),
-            remains.bytes(&[Stream::Out, Stream::Err]),
+            &Passed {
+                bytes_in: remains.bytes(&[Stream::In]),
+                bytes_out: remains.bytes(&[Stream::Out, Stream::Err]),
+                // Those of the last time they were kept stay.
+                meters: None,
+            },
         )
         .await?;
     node.store

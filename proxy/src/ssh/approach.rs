@@ -11,6 +11,7 @@ use super::dial::{self, Reached};
 use super::target::TargetLeg;
 use crate::enter::{Approach, DialError, Verdict};
 use crate::node::Node;
+use crate::round_trip::RoundTrip;
 
 /// The way of SSH.
 pub struct BySsh;
@@ -47,5 +48,9 @@ impl Approach for BySsh {
 
     fn algorithms(target: &TargetLeg) -> &Negotiated {
         target.algorithms()
+    }
+
+    fn round_trip(target: &TargetLeg) -> RoundTrip {
+        target.round_trip()
     }
 }

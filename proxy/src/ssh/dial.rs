@@ -21,6 +21,7 @@ use super::{LegError, algorithms};
 use crate::clock;
 use crate::enter::{DialError, Verdict};
 use crate::notice;
+use crate::round_trip::RoundTrip;
 use crate::wire::Wire;
 
 /// A target that answered and showed an accepted host key, but has not let us in yet.
@@ -30,6 +31,7 @@ pub struct Reached {
     /// Its host key, and how it was judged.
     pub verdict: Verdict,
     algorithms: Negotiated,
+    round_trip: RoundTrip,
 }
 
 /// Reaches the permit's host: TCP connection, key exchange, host key.
@@ -61,6 +63,7 @@ pub async fn reach(
     .map_err(|_| unreachable(format!("no answer within {} s", patience.as_secs())))?
     .map_err(|error| unreachable(notice::io_words(&error)))?;
     let wire = Wire::new(tcp, cut).map_err(|error| unreachable(notice::io_words(&error)))?;
+    let round_trip = wire.round_trip();
 
     let ends = LegEnds::default();
     let seen = Arc::new(Mutex::new(Seen::default()));
@@ -78,6 +81,7 @@ pub async fn reach(
             ends,
             verdict,
             algorithms,
+            round_trip,
         }),
         (connected, verdict) => Err(unreached(
             &host.name,
@@ -161,7 +165,12 @@ impl Reached {
             .is_some_and(|ssh| ssh.legacy_algorithms.contains(&LegacyAlgorithm::SshRsa));
         let authenticating = authenticate(&mut self.handle, &account, &secret, sha1);
         match timeout(patience, authenticating).await {
-            Ok(Ok(true)) => Ok(TargetLeg::new(self.handle, self.ends, self.algorithms)),
+            Ok(Ok(true)) => Ok(TargetLeg::new(
+                self.handle,
+                self.ends,
+                self.algorithms,
+                self.round_trip,
+            )),
             Ok(Ok(false)) => Err(Refusal::TargetRefusedCredential { host, account }),
             Ok(Err(error)) => Err(Refusal::TargetGarbled {
                 host,

@@ -19,11 +19,14 @@ use super::jump::Known;
 use crate::clock;
 use crate::enter::{Guest, Vouched, Wish};
 use crate::node::Node;
+use crate::round_trip::RoundTrip;
 
 /// The door of one client.
 pub struct Door {
     node: Arc<Node>,
     peer: SocketAddr,
+    /// How far away she is.
+    round_trip: RoundTrip,
     entered: Option<Entered>,
     /// Who comes through another connection is known already: let in, whatever she shows; it is not
     /// looked at, nor kept.
@@ -50,10 +53,11 @@ fn user_of(user_name: &str) -> &str {
 
 impl Door {
     /// For a client nobody knows yet.
-    pub fn new(node: Arc<Node>, peer: SocketAddr) -> Self {
+    pub fn new(node: Arc<Node>, (peer, round_trip): (SocketAddr, RoundTrip)) -> Self {
         Self {
             node,
             peer,
+            round_trip,
             entered: None,
             known: None,
             known_as: String::new(),
@@ -65,7 +69,7 @@ impl Door {
     pub fn inside(node: Arc<Node>, known: Known) -> Self {
         // Nobody is refused for what she shows here, so no address is noted either.
         let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let mut door = Self::new(node, nowhere);
+        let mut door = Self::new(node, (nowhere, RoundTrip::default()));
         door.known = Some(known);
         door
     }
@@ -175,6 +179,7 @@ impl Door {
             source_ip: self.peer.ip().to_string(),
             client,
             algorithms: self.algorithms.clone(),
+            round_trip: Some(self.round_trip.clone()),
         };
         let wish = connect_string::parse(&entered.user_name).and_then(Wish::try_from);
         Some((guest, wish))

@@ -23,6 +23,7 @@ use super::jump::{self, Known};
 use super::shared::Shared;
 use super::{LegError, algorithms};
 use crate::node::Node;
+use crate::round_trip::RoundTrip;
 use crate::shield::fault;
 
 /// Channels a client may have open at once; OpenSSH's own servers allow 10 sessions.
@@ -36,10 +37,10 @@ pub struct Front {
 }
 
 impl Front {
-    /// A client nobody knows yet.
-    pub fn new(node: Arc<Node>, peer: SocketAddr, shared: Arc<Shared>) -> Self {
+    /// A client nobody knows yet: where it is, and how far away.
+    pub fn new(node: Arc<Node>, client: (SocketAddr, RoundTrip), shared: Arc<Shared>) -> Self {
         Self {
-            door: Door::new(node.clone(), peer),
+            door: Door::new(node.clone(), client),
             node,
             shared,
         }

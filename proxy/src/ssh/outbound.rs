@@ -180,6 +180,7 @@ impl Channel {
         )?;
         if let Some(_inside) = connection.gate.enter() {
             self.count_out(data.len());
+            connection.count_update();
             // What a lock cuts off here is repainted from the tape when it is lifted.
             let mut data = data;
             self.passage()

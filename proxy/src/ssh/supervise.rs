@@ -41,9 +41,9 @@ pub async fn serve(node: Arc<Node>, tcp: TcpStream, peer: SocketAddr, place: Pla
         Ok(wire) => wire,
         Err(error) => return tracing::debug!(%peer, %error, "client left before it was served"),
     };
-    let pace = wire.pace();
+    let (pace, round_trip) = (wire.pace(), wire.round_trip());
     let shared = Arc::new(Shared::new(cut, 0));
-    let front = Front::new(node.clone(), peer, shared.clone());
+    let front = Front::new(node.clone(), (peer, round_trip), shared.clone());
     let config = node.ssh.clone();
     attend(&node, config, wire, pace, shared, front, Some(place)).await;
 }

@@ -18,6 +18,7 @@ use super::inbox::{Inbox, Item, Stream};
 use super::inboxes::Inboxes;
 use super::{LegError, algorithms};
 use crate::enter::Verdict;
+use crate::round_trip::RoundTrip;
 use crate::shield::fault;
 
 /// Channels that the target opened and nobody has looked at yet.
@@ -28,6 +29,7 @@ pub struct TargetLeg {
     handle: Handle<TargetHandler>,
     ends: LegEnds,
     algorithms: Negotiated,
+    round_trip: RoundTrip,
     /// What it may open.
     pub expected: Expected,
 }
@@ -74,11 +76,13 @@ impl TargetLeg {
         handle: Handle<TargetHandler>,
         ends: LegEnds,
         algorithms: Negotiated,
+        round_trip: RoundTrip,
     ) -> Self {
         Self {
             handle,
             ends,
             algorithms,
+            round_trip,
             expected: Expected::default(),
         }
     }
@@ -86,6 +90,11 @@ impl TargetLeg {
     /// What the leg agreed on.
     pub fn algorithms(&self) -> &Negotiated {
         &self.algorithms
+    }
+
+    /// How far away it is.
+    pub fn round_trip(&self) -> RoundTrip {
+        self.round_trip.clone()
     }
 
     /// Opens a session channel.

@@ -1,15 +1,16 @@
 //! Connections inside sessions.
 
 use chrono::{DateTime, Utc};
+use sallyport_domain::client_os;
 use sallyport_domain::id::{ConnectionId, NodeId, SessionId};
 use sqlx::any::AnyRow;
 
-use super::{ConnectionRow, NewConnection};
+use super::{ConnectionRow, NewConnection, Passed};
 use crate::batch::Batch;
 use crate::error::StoreError;
 use crate::open::Store;
 use crate::script::Statement;
-use crate::sql::{Columns, clean, micros};
+use crate::sql::{Columns, clean, json, micros};
 
 impl Store {
     /// A client was joined to a target.
@@ -28,11 +29,10 @@ impl Store {
         id: ConnectionId,
         at: DateTime<Utc>,
         cause: &str,
-        bytes_in: u64,
-        bytes_out: u64,
+        passed: &Passed,
     ) -> Result<(), StoreError> {
         let mut batch = self.batch();
-        batch.close_connection(id, at, cause, bytes_in, bytes_out);
+        batch.close_connection(id, at, cause, passed)?;
         batch.commit().await
     }
 
@@ -60,7 +60,7 @@ impl Store {
     /// with [`Store::session`].
     pub async fn connections(&self, session: SessionId) -> Result<Vec<ConnectionRow>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, session_id, source_ip, client, connected_at, closed_at, cause, bytes_in, bytes_out, tape
+            "SELECT id, session_id, source_ip, client, connected_at, closed_at, cause, bytes_in, bytes_out, tape, meters
              FROM connection WHERE session_id = $1 ORDER BY connected_at, id",
         )
         .bind(session.to_string())
@@ -71,17 +71,20 @@ impl Store {
 }
 
 fn read(row: &AnyRow) -> Result<ConnectionRow, StoreError> {
+    let client = row.text("client")?;
     Ok(ConnectionRow {
         id: row.parsed("id")?,
         session: row.parsed("session_id")?,
         source_ip: row.text("source_ip")?,
-        client: row.text("client")?,
+        client_os: client_os::of(&client).map(str::to_owned),
+        client,
         connected_at: row.time("connected_at")?,
         closed_at: row.time_or_null("closed_at")?,
         cause: row.text_or_null("cause")?,
         bytes_in: row.number("bytes_in")?,
         bytes_out: row.number("bytes_out")?,
         tape: row.text("tape")?,
+        meters: row.json_or_null("meters")?,
     })
 }
 
@@ -102,25 +105,62 @@ impl Batch {
         );
     }
 
+    /// What has passed on a connection that is not over.
+    ///
+    /// # Errors
+    /// If what was measured cannot be written as JSON.
+    pub fn measure_connection(
+        &mut self,
+        id: ConnectionId,
+        passed: &Passed,
+    ) -> Result<(), StoreError> {
+        let meters = meters(passed)?;
+        self.script().add(
+            Statement::new(
+                "UPDATE connection SET bytes_in = $2, bytes_out = $3, meters = COALESCE($4, meters)
+                 WHERE id = $1 AND closed_at IS NULL",
+            )
+            .bind(id.to_string())
+            .bind(count(passed.bytes_in))
+            .bind(count(passed.bytes_out))
+            .bind(meters),
+        );
+        Ok(())
+    }
+
     /// As [`Store::close_connection`].
+    ///
+    /// # Errors
+    /// If what was measured cannot be written as JSON.
     pub fn close_connection(
         &mut self,
         id: ConnectionId,
         at: DateTime<Utc>,
         cause: &str,
-        bytes_in: u64,
-        bytes_out: u64,
-    ) {
+        passed: &Passed,
+    ) -> Result<(), StoreError> {
+        let meters = meters(passed)?;
         self.script().add(
             Statement::new(
-                "UPDATE connection SET closed_at = $2, cause = $3, bytes_in = $4, bytes_out = $5
+                "UPDATE connection SET closed_at = $2, cause = $3, bytes_in = $4, bytes_out = $5,
+                    meters = COALESCE($6, meters)
                  WHERE id = $1 AND closed_at IS NULL",
             )
             .bind(id.to_string())
             .bind(micros(at))
             .bind(clean(cause).into_owned())
-            .bind(i64::try_from(bytes_in).unwrap_or(i64::MAX))
-            .bind(i64::try_from(bytes_out).unwrap_or(i64::MAX)),
+            .bind(count(passed.bytes_in))
+            .bind(count(passed.bytes_out))
+            .bind(meters),
         );
+        Ok(())
     }
+}
+
+fn meters(passed: &Passed) -> Result<Option<String>, StoreError> {
+    passed.meters.as_ref().map(json).transpose()
+}
+
+fn count(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }

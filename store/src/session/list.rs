@@ -1,12 +1,14 @@
 //! Finding sessions: for people, within what they may see, and for nodes.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, Utc};
 use sallyport_domain::id::{NodeId, NounId, SessionId};
 use sallyport_domain::role::Act;
 use sallyport_domain::status::Status;
 use sqlx::AssertSqlSafe;
 
-use super::read::{COLUMNS, shown, stored};
+use super::read::{COLUMNS, MEASURED, shown, stored};
 use super::{SessionRow, SessionType, StoredSession};
 use crate::error::StoreError;
 use crate::listing::{Filter, Listing, RowStream, SortKey, order};
@@ -166,6 +168,9 @@ const SORT: &[SortKey] = &[
     },
 ];
 
+/// What people see of one.
+static SHOWN: LazyLock<String> = LazyLock::new(|| format!("{COLUMNS}, {MEASURED}"));
+
 /// Which sessions (`s`) the viewer may see: auditors and administrators those in their scope;
 /// everybody their own and those made with accounts they own.
 pub(super) fn visible(viewer: &Viewer) -> Filter {
@@ -228,7 +233,7 @@ fn listing(viewer: &Viewer, query: &ListQuery) -> Result<Listing, StoreError> {
     filter.search(&["s.search", "s.search_live"], &query.q);
     let order = order(&query.sort, "-requested_at", SORT, "s.id")?;
     Ok(Listing {
-        columns: COLUMNS,
+        columns: &SHOWN,
         from: "session s",
         filter,
         order,
@@ -245,7 +250,7 @@ impl Store {
         let mut filter = visible(viewer);
         filter.equal("s.id", Some(&id.to_lowercase()));
         let listing = Listing {
-            columns: COLUMNS,
+            columns: &SHOWN,
             from: "session s",
             filter,
             order: "s.id".to_owned(),

@@ -13,5 +13,5 @@ pub(crate) use event::append;
 pub use model::{NewSession, SessionRow, SessionType, SessionUpdate, StoredSession};
 pub(crate) use read::kind;
 pub use trace::{
-    ConnectionRow, EventRow, NewConnection, NewRecording, RecordingRow, RecordingState,
+    ConnectionRow, EventRow, NewConnection, NewRecording, Passed, RecordingRow, RecordingState,
 };

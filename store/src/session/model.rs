@@ -5,6 +5,7 @@ use sallyport_domain::close::{CloseReason, DeadlineReason};
 use sallyport_domain::declared::RecordingMode;
 use sallyport_domain::id::{NodeId, NounId, SessionId};
 use sallyport_domain::launch_point::LaunchPoint;
+use sallyport_domain::meters::Meters;
 use sallyport_domain::scope::ScopePath;
 use sallyport_domain::session::{Origin, Terms, Times};
 use sallyport_domain::status::{StateClass, Status};
@@ -207,6 +208,8 @@ pub struct SessionRow {
     pub source_ip: String,
     /// The client's software.
     pub client: String,
+    /// The client's operating system, if its software says so.
+    pub client_os: Option<String>,
     /// The activity's name.
     pub activity: String,
     /// The policy that allowed it.
@@ -263,6 +266,8 @@ pub struct SessionRow {
     pub launch_point_id: String,
     /// The same, for people.
     pub launch_point_name: String,
+    /// What was measured of all its connections; `None` before there is something.
+    pub meters: Option<Meters>,
 }
 
 impl SessionRow {

@@ -1,7 +1,9 @@
 //! Sessions on their way out of the database.
 
+use sallyport_domain::client_os;
 use sallyport_domain::close::CloseReason;
 use sallyport_domain::launch_point::LaunchPoint;
+use sallyport_domain::meters::Meters;
 use sallyport_domain::session::{Controller, Times};
 use sallyport_domain::status::Status;
 use sqlx::any::AnyRow;
@@ -33,6 +35,20 @@ fn controlled_by(row: &AnyRow, status: Status) -> Result<Option<String>, StoreEr
     }
 }
 
+/// What people see besides: what was measured of each connection, one after the other.
+pub(super) const MEASURED: &str = "(SELECT string_agg(c.meters, ',') FROM connection c
+        WHERE c.session_id = s.id AND c.meters IS NOT NULL) AS meters";
+
+/// All connections together.
+fn meters(row: &AnyRow) -> Result<Option<Meters>, StoreError> {
+    let Some(each) = row.text_or_null("meters")? else {
+        return Ok(None);
+    };
+    let each: Vec<Meters> = serde_json::from_str(&format!("[{each}]"))
+        .map_err(|error| StoreError::damaged("meters", error))?;
+    Ok(each.into_iter().reduce(Meters::and).map(Meters::rounded))
+}
+
 fn status(row: &AnyRow) -> Result<Status, StoreError> {
     let text = row.text("status")?;
     Status::parse(&text).ok_or_else(|| StoreError::damaged("status", text))
@@ -60,7 +76,7 @@ pub(super) fn shown(row: &AnyRow) -> Result<SessionRow, StoreError> {
     let (login_account, target_address) = (row.text("login_account")?, row.text("target_address")?);
     let target_port = row.number("target_port")?;
     let lock_title = row.text_or_null("lock_title")?;
-    let host = row.text("host")?;
+    let (host, client) = (row.text("host")?, row.text("client")?);
     let mut shown = SessionRow {
         id: row.parsed("id")?,
         kind,
@@ -83,7 +99,8 @@ pub(super) fn shown(row: &AnyRow) -> Result<SessionRow, StoreError> {
         target_address,
         target_port,
         source_ip: row.text("source_ip")?,
-        client: row.text("client")?,
+        client_os: client_os::of(&client).map(str::to_owned),
+        client,
         activity: row.text("activity")?,
         access_policy: row.text("access_policy")?,
         connection_profile: row.text("connection_profile")?,
@@ -111,6 +128,7 @@ pub(super) fn shown(row: &AnyRow) -> Result<SessionRow, StoreError> {
         gateway_group: row.text("gateway_group")?,
         launch_point_id: row.text("launch_point_id")?,
         launch_point_name: row.text("launch_point_name")?,
+        meters: meters(row)?,
     };
     shown.duration_s = times.ended_at.map(|end| shown.seconds_until(end));
     Ok(shown)

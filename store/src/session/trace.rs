@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sallyport_domain::event::Level;
 use sallyport_domain::id::{ConnectionId, SessionId};
+use sallyport_domain::meters::Meters;
 use serde::{Deserialize, Serialize};
 
 /// One line of a session's log.
@@ -39,8 +40,19 @@ pub struct NewConnection {
     pub tape: String,
 }
 
+/// What has passed on a connection so far.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Passed {
+    /// Bytes from the client.
+    pub bytes_in: u64,
+    /// Bytes to the client.
+    pub bytes_out: u64,
+    /// What was measured; `None` leaves what is stored.
+    pub meters: Option<Meters>,
+}
+
 /// One client joined to one target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConnectionRow {
     /// Its id; also names its tape.
     pub id: ConnectionId,
@@ -50,6 +62,8 @@ pub struct ConnectionRow {
     pub source_ip: String,
     /// Software of the client.
     pub client: String,
+    /// Its operating system, if the software says so.
+    pub client_os: Option<String>,
     /// When it was joined to the target.
     pub connected_at: DateTime<Utc>,
     /// When it was over.
@@ -62,6 +76,8 @@ pub struct ConnectionRow {
     pub bytes_out: u64,
     /// Path of its tape below the tape folder; empty if it is not recorded.
     pub tape: String,
+    /// What was measured of it; `None` before there is something, and of connections of before there were meters.
+    pub meters: Option<Meters>,
 }
 
 /// What a recording is.

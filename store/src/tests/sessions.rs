@@ -2,6 +2,7 @@ use futures::TryStreamExt;
 use sallyport_domain::close::{CloseReason, DeadlineReason};
 use sallyport_domain::event::{Event, Level};
 use sallyport_domain::id::{ConnectionId, NodeId, SessionId};
+use sallyport_domain::meters::{Meters, Spread};
 use sallyport_domain::role::Role;
 use sallyport_domain::session::Origin;
 use sallyport_domain::status::{StateClass, Status};
@@ -10,7 +11,7 @@ use super::data::{apply_example, at, requested, session, update, viewer};
 use super::harness::{Bench, on_both};
 use crate::sql::new_id;
 use crate::{
-    Hint, ListQuery, NewConnection, NewRecording, NewSession, RecordingState, SessionType,
+    Hint, ListQuery, NewConnection, NewRecording, NewSession, Passed, RecordingState, SessionType,
     SessionUpdate, Store, StoreError,
 };
 
@@ -22,6 +23,7 @@ on_both! {
     exactly_one_node_adopts_a_session,
     a_session_names_the_gateway_it_runs_through,
     sessions_can_be_entered_until_they_end,
+    what_is_measured_of_connections_is_kept,
     connections_and_recordings_belong_to_sessions,
 }
 
@@ -694,6 +696,98 @@ async fn sessions_can_be_entered_until_they_end(bench: Bench) {
     assert_eq!(find("alice", None, 100).await, None, "its time is up");
 }
 
+fn passed(bytes_in: u64, bytes_out: u64) -> Passed {
+    Passed {
+        bytes_in,
+        bytes_out,
+        meters: None,
+    }
+}
+
+async fn what_is_measured_of_connections_is_kept(bench: Bench) {
+    let store = &bench.store;
+    apply_example(store).await;
+    let new = session(store, 0).await;
+    store.insert_session(&new, &[]).await.unwrap();
+    let connection = |client: &str| NewConnection {
+        id: new_id(),
+        session: new.id,
+        source_ip: "192.0.2.7".to_owned(),
+        client: client.to_owned(),
+        connected_at: at(1),
+        tape: String::new(),
+    };
+    let (first, second) = (
+        connection("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3"),
+        connection("SSH-2.0-PuTTY_Release_0.81"),
+    );
+    for one in [&first, &second] {
+        store.insert_connection(one).await.unwrap();
+    }
+    let viewer = viewer(store, "bob", Role::Admin, "").await;
+    let shown = async || {
+        let id = new.id.to_string();
+        store.session(&viewer, &id).await.unwrap().unwrap().meters
+    };
+    assert_eq!(shown().await, None);
+
+    let meters = |rate: f64, seconds: f64, client: Option<f64>| Meters {
+        bandwidth: Spread::of(rate, seconds),
+        updates: Spread::of(rate / 8.0, seconds),
+        client_round_trip: client.map(|time| Spread::of(time, seconds)),
+        target_round_trip: Some(Spread::of(0.25, seconds)),
+    };
+    let measured = |rate, seconds, client| Passed {
+        meters: Some(meters(rate, seconds, client)),
+        ..passed(7, 8)
+    };
+    let far = measured(1000.0, 1.0, Some(120.5));
+    let mut batch = store.batch();
+    batch.measure_connection(first.id, &far).unwrap();
+    batch.commit().await.unwrap();
+    let found = store.connections(new.id).await.unwrap();
+    let live = found.iter().find(|one| one.id == first.id).unwrap();
+    assert_eq!(
+        (live.bytes_in, live.bytes_out, live.closed_at),
+        (7, 8, None)
+    );
+    assert_eq!(live.meters, far.meters);
+    assert_eq!(live.client_os.as_deref(), Some("Linux/Debian"));
+
+    // Whoever does not know them leaves them; nobody changes them afterwards.
+    store
+        .close_connection(first.id, at(5), "user", &passed(9, 9))
+        .await
+        .unwrap();
+    let late = measured(9.0, 9.0, None);
+    let mut batch = store.batch();
+    batch.measure_connection(first.id, &late).unwrap();
+    batch.commit().await.unwrap();
+    let near = measured(0.0, 3.0, None);
+    store
+        .close_connection(second.id, at(6), "user", &near)
+        .await
+        .unwrap();
+    let found = store.connections(new.id).await.unwrap();
+    let of = |id| found.iter().find(|one| one.id == id).unwrap();
+    assert_eq!(of(first.id).meters, far.meters);
+    assert_eq!(of(first.id).bytes_in, 9);
+    assert_eq!(of(second.id).meters, near.meters);
+    assert_eq!(of(second.id).client_os, None);
+
+    let all = shown().await.unwrap();
+    let spread = |min, avg, max, seconds| Spread {
+        min,
+        avg,
+        max,
+        seconds,
+    };
+    assert_eq!(all.bandwidth, spread(0.0, 250.0, 1000.0, 4.0));
+    assert_eq!(all.updates, spread(0.0, 31.25, 125.0, 4.0));
+    assert_eq!(all.client_round_trip, Some(Spread::of(120.5, 1.0)));
+    assert_eq!(all.target_round_trip, Some(Spread::of(0.25, 4.0)));
+}
+
 async fn connections_and_recordings_belong_to_sessions(bench: Bench) {
     let store = &bench.store;
     apply_example(store).await;
@@ -715,11 +809,11 @@ async fn connections_and_recordings_belong_to_sessions(bench: Bench) {
     let made = connection(new.id);
     store.insert_connection(&made).await.unwrap();
     store
-        .close_connection(made.id, at(5), "Closed by user", 10, u64::MAX)
+        .close_connection(made.id, at(5), "Closed by user", &passed(10, u64::MAX))
         .await
         .unwrap();
     store
-        .close_connection(made.id, at(9), "too late", 0, 0)
+        .close_connection(made.id, at(9), "too late", &passed(0, 0))
         .await
         .unwrap();
     let found = store.connections(new.id).await.unwrap();

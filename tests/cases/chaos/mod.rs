@@ -6,7 +6,7 @@
 
 mod account;
 mod blows;
-mod ground;
+pub mod ground;
 mod jobs;
 mod passed;
 

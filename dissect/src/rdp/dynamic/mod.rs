@@ -94,12 +94,19 @@ pub struct Dynamic {
     told: BTreeSet<Vec<u8>>,
     layouts: u32,
     layout: Option<ChannelFact>,
+    /// The server has sent something for the picture, and nobody has looked since.
+    drawn: bool,
 }
 
 impl Dynamic {
     /// What may pass from now on.
     pub fn set(&mut self, rules: Rules) {
         self.rules = rules;
+    }
+
+    /// Has the server sent something for the picture since the last call?
+    pub fn take_drawn(&mut self) -> bool {
+        std::mem::take(&mut self.drawn)
     }
 
     /// The server opens a channel (MS-RDPEDYC 2.2.2.1).
@@ -233,6 +240,7 @@ impl Protocol for Dynamic {
                 let Some(kind) = self.kind(Head::read(head)?.channel) else {
                     return Ok(Course::Skip);
                 };
+                self.drawn |= from == Sender::Server && kind == Kind::Graphics;
                 match (from, kind, command) {
                     (Sender::Client, Kind::Graphics, command::DATA_FIRST | command::DATA)
                     | (Sender::Client, Kind::Display, command::DATA) => Ok(Course::Keep),

@@ -72,6 +72,8 @@ pub struct FromTarget<'a, R, W> {
     pub told_out: bool,
     /// How many more sizes and log-ons are told.
     pub tells: u32,
+    /// There is something painted in what goes to the client next.
+    pub drawn: bool,
 }
 
 /// Fast-path updates come in fragments, and between those of one there may be nothing else.
@@ -343,6 +345,7 @@ where
             let fate = match frame.kind {
                 Kind::FastPath => {
                     arrived = self.frames.take(one).or(arrived);
+                    self.drawn |= inside.is_some() && output::draws(one);
                     self.open.pass(one, inside.is_none()).map_err(broken)?
                 }
                 Kind::Tpkt => self.tpkt(one, inside.is_none())?,
@@ -362,6 +365,9 @@ where
         }
         self.lane.log().await;
         self.write(changed.as_deref().unwrap_or(&run)).await?;
+        if std::mem::take(&mut self.drawn) | self.lane.taps.take_drawn() {
+            connection.count_update();
+        }
         drop(inside);
         self.acknowledge(arrived);
         self.answer().await?;
@@ -456,6 +462,8 @@ where
         locked: bool,
     ) -> Result<Fate, Stop> {
         let found: Vec<SharePdu> = pdu::parse(data).collect::<Result<_, _>>().map_err(broken)?;
+        let is_update = |one: &SharePdu| matches!(one.kind, ShareKind::Data(DataKind::Update, _));
+        self.drawn |= !locked && found.iter().any(is_update);
         let mut fates = Vec::with_capacity(found.len());
         for one in &found {
             fates.push(self.judge(one, data, locked)?);

@@ -141,6 +141,7 @@ where
         frames: FrameEnds::default(),
         told_out: false,
         tells: from_target::TELLS,
+        drawn: false,
         entered_by,
     };
     let from_client = FromClient {

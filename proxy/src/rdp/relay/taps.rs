@@ -128,6 +128,14 @@ impl Taps {
             .collect()
     }
 
+    /// Has something for the picture come in a dynamic channel since the last call?
+    pub fn take_drawn(&self) -> bool {
+        self.taps().iter_mut().any(|tap| match tap {
+            Tap::Dynamic(channel) => channel.protocol.take_drawn(),
+            Tap::Clipboard(_) | Tap::Devices(_) | Tap::Unread => false,
+        })
+    }
+
     /// Nothing more comes: what is under way is told as far as it came, with the number of its channel.
     pub fn finish(&self) -> Vec<(usize, ChannelFact)> {
         let mut taps = self.taps();
