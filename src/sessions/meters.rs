@@ -2,8 +2,11 @@
 
 use serde_json::{Map, Value};
 
+/// Writes a number with its unit.
+type Write = fn(f64) -> String;
+
 /// What each of them is called, and how its numbers are written.
-const METERS: [(&str, fn(f64) -> String); 4] = [
+const METERS: [(&str, Write); 4] = [
     ("bandwidth", bytes),
     ("updates", updates),
     ("client_round_trip", millis),
@@ -24,7 +27,7 @@ pub fn in_words(session: &Value) -> Value {
     session
 }
 
-fn spread(meters: &Map<String, Value>, name: &str, write: fn(f64) -> String) -> Option<Value> {
+fn spread(meters: &Map<String, Value>, name: &str, write: Write) -> Option<Value> {
     let spread = meters.get(name)?;
     let number = |which| Some(write(spread.get(which)?.as_f64()?));
     let (least, average, most) = (number("min")?, number("avg")?, number("max")?);

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use sallyport_tests::harness::{Gateway, RdpHost, Tty, Xrdp, eventually, run, tool};
+use sallyport_tests::harness::{
+    Gateway, RdpHost, Tty, Tunnel, Xrdp, connect, echo, eventually, exchange, free_port, run,
+    tcp_service, tool,
+};
 use serde_json::Value;
 
 use super::chaos::ground::{GATEWAY, Ground};
 use super::rdp_common::{BUSY, PATIENCE, ended};
-use super::{SOON, items, text};
+use super::{SOON, items, noise, text};
 
 /// Says that the case runs in namespaces of its own.
 const APART: &str = "METERS_APART";
@@ -89,6 +92,24 @@ fn what_passes_is_measured_and_a_quiet_second_is_one() {
 }
 
 #[test]
+fn what_passes_in_forwards_counts() {
+    let gateway = Gateway::start();
+    let service = tcp_service(echo);
+    let local = free_port();
+    let forward = format!("{local}:127.0.0.1:{service}");
+    let tunnel = Tunnel::listening(&gateway.ssh("alice+reach"), &["-L", &forward], local);
+    let data = noise(3 << 20, 1);
+    assert!(exchange(connect(local), &data).unwrap() == data);
+    drop(tunnel);
+    let (_, connection) = measured(&gateway, "reach");
+    for way in ["bytes_in", "bytes_out"] {
+        assert_eq!(connection[way].as_u64(), Some(3 << 20), "{connection:#}");
+    }
+    let (_, _, max) = spread(&connection["meters"], "bandwidth");
+    assert!(max > MIB, "{connection:#}");
+}
+
+#[test]
 fn a_terminal_has_updates_and_its_meters_can_be_read_while_it_is_used() {
     let gateway = Gateway::start();
     let admin = gateway.api("bob");
@@ -116,6 +137,7 @@ fn a_terminal_has_updates_and_its_meters_can_be_read_while_it_is_used() {
     let (min, _, max) = spread(&connection["meters"], "updates");
     assert_eq!(min, 0.0, "it was quiet: {connection:#}");
     assert!((5.0..500.0).contains(&max), "{connection:#}");
+    eprintln!("a terminal: {:#}", connection["meters"]);
     assert!(
         spread(&connection["meters"], "bandwidth").2 < MIB,
         "{connection:#}"

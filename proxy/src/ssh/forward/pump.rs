@@ -240,6 +240,10 @@ impl Forward {
         };
         let behind = way.inbox.queued(Stream::Main);
         way.bulk.write(&self.connection.tape, &data, behind)?;
+        match way.bulk.stream() {
+            TapeStream::In => self.connection.count_in(bytes),
+            TapeStream::Out | TapeStream::Err => self.connection.count_out(bytes),
+        }
         self.look_inside(way, &data).await?;
         let passed = passage.pass_bulk(inside, way.to, None, data).await?;
         if passed.is_some() {
