@@ -45,7 +45,9 @@ fn worked_on(shadow: Shadow, how: &str) -> (usize, bool) {
     shadow.notepad.wait_typed("before\nafter\n", PATIENCE);
     let shown = client.wait_same(shadow.display(), LOST, PATIENCE);
     client.close();
-    ended(&admin, &session, PATIENCE);
+    let session = ended(&admin, &session, PATIENCE);
+    let updates = &session["meters"]["updates"]["max"];
+    assert!(updates.as_f64() >= Some(1.0), "{session:#}");
     let all = events(&admin, text(&session, "id"));
     let shown_as = all
         .iter()

@@ -89,6 +89,21 @@ fn sound_needs_its_right_in_each_direction() {
 }
 
 #[test]
+fn what_the_server_draws_is_told_from_the_rest() {
+    for (name, drawn) in [(GRAPHICS, true), ("ECHO", false)] {
+        let mut played = opened(name);
+        assert!(!played.channel.protocol.take_drawn(), "{name}: opened only");
+        played.send(CLIENT, &data(7, &versions(&[(0x0008_0004, 0)])));
+        assert!(!played.channel.protocol.take_drawn(), "{name}: the client");
+        played.send(TARGET, &data(8, &message(1, b"under another id")));
+        assert!(!played.channel.protocol.take_drawn(), "{name}: not open");
+        played.send(TARGET, &data(7, &message(1, b"pixels")));
+        assert_eq!(played.channel.protocol.take_drawn(), drawn, "{name}");
+        assert!(!played.channel.protocol.take_drawn(), "{name}: told once");
+    }
+}
+
+#[test]
 fn nothing_passes_under_an_id_that_is_not_open() {
     let mut played = opened("ECHO");
     for side in [CLIENT, TARGET] {
