@@ -34,7 +34,7 @@ fn a_recording_is_downloaded_exported_and_verified() {
             .client
             .get(&carol, &format!("{base}/export?format=mp4"))
             .status,
-        400
+        422
     );
     let answer = world
         .client
