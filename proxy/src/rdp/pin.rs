@@ -9,6 +9,7 @@ use rustls::pki_types::{ServerName, UnixTime};
 use sallyport_domain::declared::{CertificateTrust, OnMismatch, RdpEndpoint};
 use sallyport_domain::id::NounId;
 use sallyport_store::Store;
+use tokio::task::spawn_blocking;
 
 use super::tls::{PublicKey, ShownChain};
 use crate::clock;
@@ -37,17 +38,20 @@ impl PinCheck {
     /// Checks the key of a certificate; pins it if it is the first. `address` is where the target was reached.
     pub async fn check(&self, key: &PublicKey, shown: &ShownChain, address: &str) -> Verdict {
         let fingerprint = key.fingerprint.clone();
-        match &self.believed {
-            Some(CertificateTrust::FirstUse) => self.check_first_use(fingerprint).await,
-            Some(CertificateTrust::Pinned(pinned)) if *pinned == fingerprint => {
-                Verdict::Known(fingerprint)
+        let believed = match &self.believed {
+            Some(CertificateTrust::FirstUse) => return self.check_first_use(fingerprint).await,
+            Some(CertificateTrust::Pinned(pinned)) => *pinned == fingerprint,
+            Some(CertificateTrust::Ca) => {
+                let (shown, address) = (shown.clone(), address.to_owned());
+                // The machine's authorities are read from its disk each time: they change while the gateway runs.
+                let asked = spawn_blocking(move || is_vouched_for(&shown, &address));
+                asked.await.unwrap_or(false)
             }
-            Some(CertificateTrust::Ca) if is_vouched_for(shown, address) => {
-                Verdict::Known(fingerprint)
-            }
-            Some(CertificateTrust::Pinned(_) | CertificateTrust::Ca) | None => {
-                Verdict::mismatch(fingerprint, self.on_mismatch)
-            }
+            None => false,
+        };
+        match believed {
+            true => Verdict::Known(fingerprint),
+            false => Verdict::mismatch(fingerprint, self.on_mismatch),
         }
     }
 

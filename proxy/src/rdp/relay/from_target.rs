@@ -23,6 +23,7 @@ use super::covers::{Covers, Turn};
 use super::lane::Lane;
 use super::orders::Orders;
 use super::share::Share;
+use super::unfinished::{Fate, Unfinished};
 use crate::connection::Connection;
 use crate::gate::GateState;
 use crate::rdp::ids::{Place, Translation};
@@ -74,50 +75,6 @@ pub struct FromTarget<'a, R, W> {
     pub tells: u32,
     /// There is something painted in what goes to the client next.
     pub drawn: bool,
-}
-
-/// Fast-path updates come in fragments, and between those of one there may be nothing else.
-#[derive(Debug, Default)]
-pub struct Unfinished {
-    /// The target has begun one.
-    target: bool,
-    /// The client has got the beginning of one.
-    client: bool,
-}
-
-impl Unfinished {
-    /// What becomes of a fast-path PDU. While `locked` it may only finish what the client has the beginning of; and never
-    /// the rest of something of which it has not goes on.
-    fn pass(&mut self, frame: &[u8], locked: bool) -> Result<Fate, Malformed> {
-        let begun = self.target;
-        self.target = output::stays_open(frame, begun)?;
-        if locked && self.client {
-            return Ok(match output::rest_of_update(frame)? {
-                Some(rest) => {
-                    self.client = false;
-                    Fate::Replace(rest)
-                }
-                None => Fate::Forward,
-            });
-        }
-        if locked || (begun && !self.client) {
-            return Ok(Fate::Drop);
-        }
-        self.client = self.target;
-        Ok(Fate::Forward)
-    }
-}
-
-/// What becomes of a PDU.
-enum Fate {
-    /// It goes on, with ids exchanged where it has some.
-    Forward,
-    /// It ends here.
-    Drop,
-    /// This goes on in its place.
-    Replace(Vec<u8>),
-    /// It goes on when the lock is over.
-    Hold,
 }
 
 impl<R, W> FromTarget<'_, R, W>

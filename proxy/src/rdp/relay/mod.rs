@@ -15,6 +15,7 @@ mod secrecy;
 mod share;
 mod steering;
 mod taps;
+mod unfinished;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,13 +36,14 @@ use crate::connection::Connection;
 use crate::recording::RecordingLost;
 use covers::Covers;
 use from_client::FromClient;
-use from_target::{FromTarget, Unfinished};
+use from_target::FromTarget;
 use lane::Lane;
 use orders::Orders;
 use secrecy::Secrecy;
 use share::Share;
 use steering::Steering;
 use taps::Taps;
+use unfinished::Unfinished;
 
 /// How long a target may take to let an account in that it takes on its screen only.
 const ENTERING: Duration = Duration::from_secs(30);
