@@ -27,6 +27,9 @@ fn worked_on(shadow: Shadow, how: &str) -> (usize, bool) {
     shadow.notepad.wait_typed("before\n", PATIENCE);
     client.wait_same(shadow.display(), LOST, PATIENCE);
     let session = gateway.session_with(&admin, "shadow", "Logged In");
+    let message = json!({ "text": "The backup begins at noon." });
+    order(&admin, &session, "message", message).expect(200);
+    client.wait_says("The backup begins at noon.", PATIENCE);
     let page = json!({ "title": "Maintenance window", "message": "Back in five minutes." });
     order(&admin, &session, "lock", page).expect(200);
     let covered = client.wait_says("Maintenance window", PATIENCE);

@@ -11,8 +11,8 @@ use crate::rdp::page::{Depth, Format, Overlay, Rectangle, Tone};
 
 /// How long a notice stays.
 const STAYS: Duration = Duration::from_secs(10);
-/// How often it is painted again while the target draws over it.
-const AGAIN: Duration = Duration::from_millis(200);
+/// How often it is painted again while the target draws over it: some targets draw all of the desktop thirty times a second.
+const AGAIN: Duration = Duration::from_millis(20);
 
 /// What is shown.
 #[derive(Default)]
@@ -27,6 +27,8 @@ struct Notice {
     overlay: Overlay,
     until: Instant,
     painted: Instant,
+    /// The target has drawn since then, perhaps over it.
+    drawn_over: bool,
 }
 
 /// What has become of the lock.
@@ -63,31 +65,43 @@ impl Covers {
     }
 
     /// Something is to be said.
-    pub fn say(&mut self, text: &str, desktop: Desktop) {
+    pub fn say(&mut self, text: &str, desktop: Desktop, now: Instant) {
         let (width, height) = (desktop.width, desktop.height);
-        let now = Instant::now();
         self.notice = Some(Notice {
             overlay: Overlay::notice(width, height, Tone::Info, "Please note", text),
             until: now + STAYS,
             painted: now - AGAIN,
+            drawn_over: true,
         });
     }
 
-    /// When the notice goes away.
-    pub fn until(&self) -> Option<Instant> {
-        self.notice.as_ref().map(|notice| notice.until)
+    /// The target has drawn something.
+    pub fn drawn(&mut self) {
+        if let Some(notice) = &mut self.notice {
+            notice.drawn_over = true;
+        }
     }
 
-    /// Takes the notice away; answers what it covered, unless a lock covers that.
-    pub fn over(&mut self) -> Option<Rectangle> {
-        let notice = self.notice.take()?;
+    /// When there is something to do about the notice: it goes away, or has to be painted again, if that can be.
+    pub fn due(&self, can_paint: impl FnOnce() -> bool) -> Option<Instant> {
+        let notice = self.notice.as_ref()?;
+        let again = notice.drawn_over && self.lock.is_none() && can_paint();
+        Some(match again {
+            true => notice.until.min(notice.painted + AGAIN),
+            false => notice.until,
+        })
+    }
+
+    /// Takes the notice away once its time is over; answers what it covered, unless a lock covers that.
+    pub fn over(&mut self, now: Instant) -> Option<Rectangle> {
+        let notice = self.notice.take_if(|notice| notice.until <= now)?;
         self.lock.is_none().then(|| notice.overlay.covered())
     }
 
     /// What is to be painted now: whole PDUs. Nothing, if all of it is there.
-    pub fn paint(&mut self, desktop: Desktop, depth: u16) -> Vec<u8> {
+    pub fn paint(&mut self, desktop: Desktop, depth: u16, now: Instant) -> Vec<u8> {
         let Ok(depth) = Depth::from_bits(depth) else {
-            self.due = false;
+            (self.due, self.notice) = (false, None);
             return Vec::new();
         };
         let format = Format::new(depth);
@@ -100,11 +114,62 @@ impl Covers {
             return overlay.fast_path(format).flatten().collect();
         }
         match &mut self.notice {
-            Some(notice) if notice.painted.elapsed() >= AGAIN => {
-                notice.painted = Instant::now();
+            Some(notice) if notice.drawn_over && notice.painted + AGAIN <= now => {
+                notice.painted = now;
+                notice.drawn_over = false;
                 notice.overlay.fast_path(format).flatten().collect()
             }
             Some(_) | None => Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sallyport_dissect::rdp::capabilities::Takes;
+
+    const DESKTOP: Desktop = Desktop {
+        share: 1,
+        width: 800,
+        height: 600,
+        depth: 32,
+        takes: Takes {
+            fast_path: true,
+            characters: true,
+            side_buttons: true,
+        },
+        counts_frames: false,
+    };
+
+    #[test]
+    fn a_notice_is_painted_again_after_the_target_has_drawn() {
+        let mut covers = Covers::default();
+        assert_eq!(covers.due(|| true), None);
+        let now = Instant::now();
+        covers.say("The backup begins at noon.", DESKTOP, now);
+        let over = now + STAYS;
+        assert_eq!(covers.due(|| true), Some(now), "at once");
+        assert_eq!(covers.due(|| false), Some(over), "not before it can be");
+        assert!(!covers.paint(DESKTOP, 32, now).is_empty());
+        assert_eq!(covers.due(|| true), Some(over));
+        let later = now + AGAIN;
+        assert!(covers.paint(DESKTOP, 32, later).is_empty(), "it is there");
+        covers.drawn();
+        assert_eq!(covers.due(|| true), Some(later));
+        assert!(covers.paint(DESKTOP, 32, now).is_empty(), "not that often");
+        assert!(!covers.paint(DESKTOP, 32, later).is_empty());
+        assert_eq!(covers.over(later), None, "it stays for a while");
+        assert!(covers.over(over).is_some());
+        assert_eq!(covers.due(|| true), None);
+    }
+
+    #[test]
+    fn what_cannot_be_painted_is_not_due_for_ever() {
+        let mut covers = Covers::default();
+        let now = Instant::now();
+        covers.say("The backup begins at noon.", DESKTOP, now);
+        assert!(covers.paint(DESKTOP, 4, now).is_empty());
+        assert_eq!(covers.due(|| true), None);
     }
 }

@@ -98,13 +98,14 @@ where
         self.pass().await?;
         loop {
             let full = self.held.len() > HELD;
-            let notice_over = self.covers.until();
+            let can_paint = || !self.open.client && self.share.confirmed_desktop().is_some();
+            let notice_due = self.covers.due(can_paint);
             tokio::select! {
                 biased;
                 () = self.connection.ending() => return Err(Stop::Asked),
                 Ok(()) = gate.changed() => self.turned(&mut gate).await?,
                 Ok(text) = notices.recv() => self.say(&text).await?,
-                () = sleep_until(notice_over) => self.notice_over()?,
+                () = sleep_until(notice_due) => self.notice_due().await?,
                 () = sleep_until(self.entered_by) => self.is_it_in().await?,
                 () = self.lane.taps.ours(self.lane.from) => self.answer().await?,
                 filled = leg::fill(&mut self.from, &mut self.buffer), if !full => match filled {
@@ -214,24 +215,22 @@ where
     /// Shows a notice for a while.
     async fn say(&mut self, text: &str) -> Result<(), Stop> {
         if let Some((desktop, _)) = self.share.confirmed_desktop() {
-            self.covers.say(text, desktop);
+            self.covers.say(text, desktop, Instant::now());
         }
         self.paint().await
     }
 
-    fn notice_over(&mut self) -> Result<(), Stop> {
-        match self.covers.over() {
-            Some(place) => {
-                let Rectangle {
-                    left,
-                    top,
-                    width,
-                    height,
-                } = place;
-                self.ask_again([left, top, width, height])
-            }
-            None => Ok(()),
+    async fn notice_due(&mut self) -> Result<(), Stop> {
+        if let Some(place) = self.covers.over(Instant::now()) {
+            let Rectangle {
+                left,
+                top,
+                width,
+                height,
+            } = place;
+            self.ask_again([left, top, width, height])?;
         }
+        self.paint().await
     }
 
     /// Paints what is to be seen over the picture, where something may stand.
@@ -245,7 +244,7 @@ where
         if self.share.take_begun() {
             self.covers.begins();
         }
-        let painted = self.covers.paint(desktop, depth);
+        let painted = self.covers.paint(desktop, depth, Instant::now());
         self.write(&painted).await
     }
 
@@ -324,6 +323,7 @@ where
         self.write(changed.as_deref().unwrap_or(&run)).await?;
         if std::mem::take(&mut self.drawn) | self.lane.taps.take_drawn() {
             connection.count_update();
+            self.covers.drawn();
         }
         drop(inside);
         self.acknowledge(arrived);
