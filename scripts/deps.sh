@@ -1,8 +1,14 @@
 #!/bin/sh
-# Installs what is missing, asking nothing. `deps.sh run` for building and running, `deps.sh test` for the tests as well.
+# Installs what is missing, asking nothing. `deps.sh run` for building and running, `deps.sh test` for the tests as well,
+# `deps.sh wide` for those of `make test-wide`, too.
 # Without root and without sudo it says what to install.
 set -eu
 what=${1:-run}
+wide=
+if [ "$what" = wide ]; then
+    what=test
+    wide=1
+fi
 missing=
 
 # need PACKAGE COMMAND...: the package, if any of its commands is missing.
@@ -62,6 +68,12 @@ if [ "$what" = test ]; then
     need npm npm
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+fi
+
+if [ -n "$wide" ]; then
+    need remmina remmina
+    ls /usr/lib/*/remmina/plugins/remmina-plugin-rdp.so >/dev/null 2>&1 || missing="$missing remmina-plugin-rdp"
+    need dbus-daemon dbus-run-session
 fi
 
 if [ -n "$missing" ]; then

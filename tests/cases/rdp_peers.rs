@@ -5,7 +5,8 @@ use std::fs;
 use std::time::Duration;
 
 use sallyport_tests::harness::{
-    ACCOUNT, ACCOUNT_PASSWORD, Rdp, RdpClient, Security, Shadow, Weston, Xrdp, run, wait_until,
+    ACCOUNT, ACCOUNT_PASSWORD, Picture, Rdp, RdpClient, Security, Shadow, Weston, Xrdp, run,
+    wait_until,
 };
 use tempfile::TempDir;
 
@@ -16,6 +17,8 @@ use super::rdp_common::{PATIENCE, desktop, write};
 const CLOSED: i32 = 147;
 /// FreeRDP's exit status for a certificate that it does not trust (`TLS_CONNECT_FAILED`).
 const UNTRUSTED: i32 = 143;
+/// What the codec of the pipeline loses.
+const LOST: f64 = 10.0;
 
 fn xfreerdp(port: u16) -> Rdp {
     Rdp::xfreerdp(port).login(ACCOUNT, ACCOUNT_PASSWORD)
@@ -165,6 +168,48 @@ fn newer_freerdp_on_xrdp_and_on_shadow() {
     let refused = Rdp::xfreerdp3(shadow.port()).login(ACCOUNT, "wrong");
     let mut refused = refused.security(Security::Nla).start();
     assert_eq!(refused.wait_exit(PATIENCE), CLOSED, "{}", refused.log());
+}
+
+/// With `xfreerdp3` in the path, too.
+#[test]
+#[ignore = "wants xrdp of Debian 13: `make test-wide`"]
+fn newer_xrdp_draws_with_the_pipeline() {
+    let xrdp = Xrdp::builder().newer().start();
+    let of = [Rdp::xfreerdp(xrdp.port()), Rdp::xfreerdp3(xrdp.port())];
+    for client in of {
+        let client = client.login(ACCOUNT, ACCOUNT_PASSWORD);
+        let mut client = connect(
+            client
+                .security(Security::Tls)
+                .depth(32)
+                .option("/gfx:RFX")
+                .option("/dynamic-resolution")
+                .screen(1400, 1000),
+        );
+        let session = xrdp.session(PATIENCE);
+        write(&client, &session, "newer\n");
+        session.notepad.wait_typed("newer\n", PATIENCE);
+        client.wait_same(&session, LOST, PATIENCE);
+        let mut root = session.program("xsetroot");
+        root.args(["-solid", "#206040"]);
+        run(root, PATIENCE).ok();
+        client.wait_same(&session, LOST, PATIENCE);
+        let window = client.window().unwrap();
+        let mut resize = client.display().program("xdotool");
+        resize.args(["windowsize", &window.id, "1200", "900"]);
+        run(resize, PATIENCE).ok();
+        let wider = |picture: &Picture| (picture.width, picture.height) == (1200, 900);
+        wait_until("the target's desktop follows", PATIENCE, || {
+            wider(&session.screenshot())
+        });
+        client.wait_same(&session, LOST, PATIENCE);
+        client.close();
+        xrdp.logoff();
+    }
+    let log = xrdp.log();
+    // At the beginning and after the resizing, with each of them.
+    let pipeline = "starting gfx rfx pro codec session";
+    assert_eq!(log.matches(pipeline).count(), 4, "{log}");
 }
 
 #[test]

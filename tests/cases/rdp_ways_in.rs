@@ -136,6 +136,29 @@ fn other_signs_other_clients_and_what_they_do_by_themselves() {
     }
 }
 
+#[test]
+#[ignore = "wants Remmina: `make test-wide`"]
+fn remmina_shows_the_desktop() {
+    let xrdp = Xrdp::start();
+    let gateway = Gateway::builder()
+        .rdp_host(RdpHost::new("desk", xrdp.port()))
+        .start();
+    let (_, password) = connection_password(&gateway, json!({ "uses": "many" }));
+    let ways = [
+        gateway.xfreerdp("alice+desk"),
+        nla(&gateway, "alice+desk", &password),
+    ];
+    for client in ways {
+        let mut client = desktop(client.remmina());
+        let session = xrdp.session(PATIENCE);
+        write(&client, &session, "Hello, World\n");
+        session.notepad.wait_typed("Hello, World\n", PATIENCE);
+        client.wait_same(&session, 0.0, PATIENCE);
+        drop(client);
+        xrdp.logoff();
+    }
+}
+
 fn nla(gateway: &Gateway, user: &str, password: &str) -> Rdp {
     Rdp::xfreerdp(gateway.rdp_port)
         .login(user, password)

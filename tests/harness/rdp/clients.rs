@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{Certificate, Display, RdpClient, Security};
+use super::{Certificate, Display, RdpClient, Security, remmina};
 use crate::harness::Daemon;
 
 /// The client programs.
@@ -14,6 +14,7 @@ enum Program {
     Xfreerdp,
     Xfreerdp3,
     Rdesktop,
+    Remmina,
 }
 
 /// A real RDP client, pointed at a port of 127.0.0.1 or opening a file.
@@ -85,6 +86,13 @@ impl Rdp {
             program: Program::Rdesktop,
             ..Self::xfreerdp(port)
         }
+    }
+
+    /// By Remmina (1.4) instead, whose window shows the desktop alone. It trusts every certificate, has no drives, and takes
+    /// no options.
+    pub fn remmina(mut self) -> Self {
+        self.program = Program::Remmina;
+        self
     }
 
     /// At this address instead.
@@ -195,6 +203,9 @@ impl Rdp {
             Program::Xfreerdp => self.xfreerdp_command("xfreerdp", display),
             Program::Xfreerdp3 => self.xfreerdp_command("xfreerdp3", display),
             Program::Rdesktop => self.rdesktop_command(display),
+            Program::Remmina => {
+                self.remmina_command(display, self.home.as_deref().unwrap_or(folder))
+            }
         };
         command
             .env("HOME", self.home.as_deref().unwrap_or(folder))
@@ -222,7 +233,8 @@ impl Rdp {
     fn input(&self) -> String {
         let password = self.password.as_deref().map(|text| format!("{text}\n"));
         let trust = match self.program {
-            Program::Xfreerdp | Program::Xfreerdp3 => "",
+            // Remmina reads it from its file.
+            Program::Xfreerdp | Program::Xfreerdp3 | Program::Remmina => "",
             // Asked once for each fault of a certificate.
             Program::Rdesktop => "yes\nyes\nyes\n",
         };
@@ -301,6 +313,50 @@ impl Rdp {
         }
         command.args(&self.options);
         command.arg(format!("{}:{}", self.address, self.port));
+        command
+    }
+
+    fn remmina_command(&self, display: &Display, home: &Path) -> Command {
+        assert!(
+            self.options.is_empty() && self.drives.is_empty() && self.domain.is_none(),
+            "Remmina is told nothing of that"
+        );
+        let (width, height) = (self.size.0.to_string(), self.size.1.to_string());
+        let security = match self.security {
+            Security::Any => "",
+            Security::Nla => "nla",
+            Security::Tls => "tls",
+            Security::Rdp => "rdp",
+        };
+        let connection = [
+            ("name", "target".to_owned()),
+            ("protocol", "RDP".to_owned()),
+            ("server", format!("{}:{}", self.address, self.port)),
+            ("username", self.user.clone().unwrap_or_default()),
+            ("security", security.to_owned()),
+            ("cert_ignore", "1".to_owned()),
+            ("colordepth", self.depth.unwrap_or(24).to_string()),
+            ("disableclipboard", u8::from(!self.clipboard).to_string()),
+            ("keyboard_grab", "0".to_owned()),
+            ("scale", "0".to_owned()),
+            ("viewmode", "1".to_owned()),
+            ("resolution_mode", "0".to_owned()),
+            ("resolution_width", width.clone()),
+            ("resolution_height", height.clone()),
+            ("window_width", width),
+            ("window_height", height),
+        ];
+        let password = self.password.as_deref().unwrap_or_default();
+        let file = remmina::make_files(home, &connection, password);
+        let mut command = display.program("unshare");
+        command
+            // It starts others, and all of them die with it.
+            .args(["--pid", "--fork", "--kill-child", "--"])
+            .args(["dbus-run-session", "--", "remmina"])
+            .args(["--disable-toolbar", "--no-tray-icon", "-c"])
+            .arg(file)
+            .env("NO_AT_BRIDGE", "1")
+            .env_remove("XDG_RUNTIME_DIR");
         command
     }
 }

@@ -10,6 +10,7 @@ mod manager;
 mod notepad;
 mod picture;
 mod reading;
+mod remmina;
 mod screen;
 mod security;
 mod shadow;

@@ -2,10 +2,11 @@ mod configuration;
 
 use std::fmt::Write;
 use std::fs;
+use std::iter;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -17,13 +18,15 @@ use self::configuration::{make_folders, sesman_ini, xrdp_ini};
 use super::apart::Apart;
 use super::display::{forget, free_number};
 use super::{Certificate, Notepad, Screen};
-use crate::harness::target::ensure_user;
+use crate::harness::target::{ensure_user, ids};
 use crate::harness::{ACCOUNT, eventually, free_port, wait_until};
 
 /// For a server to listen, on a machine that is busy.
 const UP: Duration = Duration::from_secs(30);
 /// For a session to end by itself.
 const DOWN: Duration = Duration::from_secs(20);
+/// The variable with the folder of the newer xrdp.
+const NEWER: &str = "SALLYPORT_TESTS_NEWER_XRDP";
 /// Sessions that one server may have at a time.
 const SESSIONS: u32 = 30;
 
@@ -31,13 +34,16 @@ const SESSIONS: u32 = 30;
 pub struct XrdpBuilder {
     settings: Vec<(String, String)>,
     desktop: String,
+    newer: Option<PathBuf>,
 }
 
 /// A real xrdp with real X sessions for [`ACCOUNT`], on loopback and with all of its own: ports,
 /// configuration, certificate, the account's home folder and what PAM asks. Speaks TLS and RDP's
-/// own security, not NLA; sends bitmaps and RemoteFX, not the graphics pipeline.
+/// own security, not NLA; sends bitmaps and RemoteFX, and only if it is [newer](XrdpBuilder::newer)
+/// the graphics pipeline.
 pub struct Xrdp {
     dir: TempDir,
+    newer: Option<PathBuf>,
     port: u16,
     sesman_port: u16,
     first_number: u32,
@@ -78,6 +84,15 @@ impl XrdpBuilder {
         self
     }
 
+    /// That of Debian 13 (0.10), which `scripts/newer-xrdp.sh` puts into a folder; [`NEWER`] names that. It draws with the
+    /// graphics pipeline (progressive RemoteFX), if the client is able to, and lets clients resize their desktops.
+    pub fn newer(mut self) -> Self {
+        let folder = std::env::var_os(NEWER);
+        let folder = folder.unwrap_or_else(|| panic!("{NEWER} does not name a folder"));
+        self.newer = Some(folder.into());
+        self
+    }
+
     /// Starts it and waits until it listens.
     pub fn start(self) -> Xrdp {
         ensure_user(ACCOUNT);
@@ -87,8 +102,9 @@ impl XrdpBuilder {
             port: free_port(),
             sesman_port: free_port(),
             first_number: free_number(),
-            certificate: Mutex::new(make_folders(dir.path())),
+            certificate: Mutex::new(make_folders(dir.path(), self.newer.as_deref())),
             dir,
+            newer: self.newer.clone(),
             sesman: Mutex::new(None),
             server: Mutex::new(None),
         };
@@ -122,6 +138,7 @@ impl Xrdp {
     /// One to be told how to be.
     pub fn builder() -> XrdpBuilder {
         XrdpBuilder {
+            newer: None,
             settings: Vec::new(),
             // Each session its own file, by its number: DISPLAY is `:21000.0`.
             desktop: format!(
@@ -178,7 +195,8 @@ impl Xrdp {
 
     /// The display numbers of its sessions, lowest first.
     pub fn sessions(&self) -> Vec<u32> {
-        let sockets = fs::read_dir(self.dir.path().join("run/sockdir")).unwrap();
+        // The newer one makes a folder for each user, when he comes.
+        let sockets = fs::read_dir(self.sockets()).into_iter().flatten();
         let mut numbers: Vec<u32> = sockets
             .flatten()
             .filter_map(|entry| {
@@ -240,7 +258,8 @@ impl Xrdp {
             let left = sesman.processes();
             let still = |name: &str| left.iter().any(|(_, program)| program == name);
             let managers = left.iter().filter(|(_, name)| name == "xrdp-sesman");
-            !still("Xorg") && !still("xrdp-chansrv") && managers.count() <= 1
+            let ended = ["Xorg", "xrdp-chansrv", "xrdp-sesexec"];
+            !ended.into_iter().any(still) && managers.count() <= 1
         });
         for number in numbers {
             self.forget(number);
@@ -249,12 +268,36 @@ impl Xrdp {
 
     fn forget(&self, number: u32) {
         forget(number);
-        let folder = self.dir.path().join("run/sockdir");
+        let folder = self.sockets();
         for name in ["display", "disconnect_display"] {
             let _ = fs::remove_file(folder.join(format!("xrdp_{name}_{number}")));
         }
         // The next session may get this number again.
         let _ = fs::remove_file(self.session_at(number).notepad.file());
+    }
+
+    /// Where its sessions listen.
+    fn sockets(&self) -> PathBuf {
+        let folder = self.dir.path().join("run/sockdir");
+        match self.newer {
+            Some(_) => folder.join(ids(ACCOUNT).0.to_string()),
+            None => folder,
+        }
+    }
+
+    /// What of the newer one goes over the system's (ours, theirs), if it is that.
+    fn programs(&self) -> Vec<(PathBuf, PathBuf)> {
+        let Some(folder) = &self.newer else {
+            return Vec::new();
+        };
+        let list = fs::read_to_string(folder.join("mounts")).unwrap();
+        let parts = list
+            .lines()
+            .map(|path| (folder.join(path), Path::new("/").join(path)));
+        // First of all, where its programs look for each other.
+        iter::once((folder.clone(), "/mnt".into()))
+            .chain(parts)
+            .collect()
     }
 
     fn spawn(&self, program: &str) -> Apart {
@@ -265,7 +308,8 @@ impl Xrdp {
             ("run", "/run/xrdp".to_owned()),
             ("home", format!("/home/{ACCOUNT}")),
         ];
-        let mounts = mounts.map(|(ours, theirs)| (dir.join(ours), theirs.into()));
+        let ours = mounts.map(|(ours, theirs)| (dir.join(ours), theirs.into()));
+        let mounts = [self.programs(), ours.to_vec()].concat();
         let log = dir.join(format!("log/{program}.out"));
         Apart::spawn(&mounts, &[program, "--nodaemon"], &log)
     }
@@ -273,13 +317,18 @@ impl Xrdp {
     #[track_caller]
     fn wait_up(&self) {
         let start = Instant::now();
-        for (port, apart) in [(self.port, &self.server), (self.sesman_port, &self.sesman)] {
-            // The session manager takes the one or the other loopback.
+        // The newer session manager listens at a socket of its own.
+        let manager = self.dir.path().join("run/sockdir/sesman.socket");
+        let listens = |port| {
+            // The other takes the one or the other loopback.
             let loopback = [
                 SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
                 SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
             ];
-            while TcpStream::connect(&loopback[..]).is_err() {
+            TcpStream::connect(&loopback[..]).is_ok() || port != self.port && manager.exists()
+        };
+        for (port, apart) in [(self.port, &self.server), (self.sesman_port, &self.sesman)] {
+            while !listens(port) {
                 let alive = lock(apart).as_mut().is_some_and(Apart::alive);
                 assert!(
                     alive && start.elapsed() < UP,
@@ -305,6 +354,10 @@ impl Xrdp {
         for (file, text) in files {
             let mut set = String::new();
             for line in text.lines() {
+                // The newer session manager takes no port, and xrdp finds it without being told.
+                if self.newer.is_some() && line.starts_with("Listen") {
+                    continue;
+                }
                 let name = line.split('=').next().unwrap_or_default();
                 let change = wanted.settings.iter().rfind(|(other, _)| other == name);
                 match change {

@@ -179,6 +179,7 @@ fn mirrored(
         .get_or_insert(HighColorDepth::Rgb565Bpp16);
     core.supported_color_depths
         .get_or_insert(SupportedColorDepths::BPP16);
+    // That the client knows the graphics pipeline stays, whatever the target answered before: xrdp has it and does not say so.
     let early = core
         .early_capability_flags
         .get_or_insert(ClientEarlyCapabilityFlags::SUPPORT_ERR_INFO_PDU);
@@ -187,9 +188,6 @@ fn mirrored(
             | ClientEarlyCapabilityFlags::SUPPORT_HEART_BEAT_PDU
             | ClientEarlyCapabilityFlags::SUPPORT_SKIP_CHANNELJOIN,
     );
-    if !flags.contains(ResponseFlags::DYNVC_GFX_PROTOCOL_SUPPORTED) {
-        early.remove(ClientEarlyCapabilityFlags::SUPPORT_DYN_VC_GFX_PROTOCOL);
-    }
     core.dig_product_id.get_or_insert_with(String::new);
     core.connection_type.get_or_insert(ConnectionType::Lan);
     core.server_selected_protocol = Some(selected);

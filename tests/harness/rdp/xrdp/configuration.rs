@@ -1,6 +1,7 @@
 use std::fs;
+use std::iter;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::SESSIONS;
 use crate::harness::ACCOUNT;
@@ -8,8 +9,8 @@ use crate::harness::rdp::Certificate;
 use crate::harness::target::ids;
 
 /// Everything that is not configured by a case; the keymaps and the key of RDP's own security are
-/// the package's.
-pub(super) fn make_folders(dir: &Path) -> Certificate {
+/// the package's, or those of the `newer` one's folder.
+pub(super) fn make_folders(dir: &Path, newer: Option<&Path>) -> Certificate {
     // Places to mount over.
     fs::create_dir_all("/run/xrdp").unwrap();
     for folder in ["etc", "run/sockdir", "log", "home"] {
@@ -20,11 +21,14 @@ pub(super) fn make_folders(dir: &Path) -> Certificate {
     let (uid, gid) = ids(ACCOUNT);
     chown(dir.join("home"), Some(uid), Some(gid)).unwrap();
     let etc = dir.join("etc");
-    for entry in fs::read_dir("/etc/xrdp").unwrap().flatten() {
-        let name = entry.file_name();
-        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if is_file && !name.to_string_lossy().ends_with(".sh") {
-            fs::copy(entry.path(), etc.join(name)).unwrap();
+    let newer = newer.map(|newer| newer.join("etc/xrdp"));
+    for folder in iter::once("/etc/xrdp".into()).chain(newer) {
+        for entry in fs::read_dir::<PathBuf>(folder).unwrap().flatten() {
+            let name = entry.file_name();
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            if is_file && !name.to_string_lossy().ends_with(".sh") {
+                fs::copy(entry.path(), etc.join(name)).unwrap();
+            }
         }
     }
     fs::write(etc.join("reconnectwm.sh"), "#!/bin/sh\n").unwrap();
