@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -110,8 +111,12 @@ impl Tty {
     /// Waits until the output since the mark holds `text`; answers how long it took.
     #[track_caller]
     pub fn wait_for(&self, text: &str, limit: Duration) -> Duration {
+        // Where there was nothing it is not looked for again: after a flood that would take longer than the flood.
+        let looked = Cell::new(0);
         self.wait(&format!("the output {text:?}"), limit, |seen| {
-            find(&seen.raw[seen.mark..], text.as_bytes())
+            let from = looked.get().max(seen.mark);
+            looked.set((seen.raw.len() + 1).saturating_sub(text.len()));
+            find(seen.raw.get(from..).unwrap_or_default(), text.as_bytes())
         })
     }
 

@@ -112,8 +112,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (front_ids, back_ids) = (asked.ids.clone(), back.ids.clone());
-    let share = Arc::new(Share::default());
-    let entered_by = typing_waits(connection, back.is_in, &share);
+    let (share, entered_by) = begin(connection, back.is_in);
     let (orders, ordered) = Orders::new();
     let taps = Taps::new(&asked.channels);
     let lane = |from, ids: &Translation| Lane {
@@ -174,20 +173,19 @@ where
     }
 }
 
-/// May what is typed pass at once? If not: until when the target has to have let the account in.
-fn typing_waits(connection: &Connection, is_in: bool, share: &Share) -> Option<Instant> {
+/// A desktop before its first PDU. If what is typed may not pass at once: until when the target has to have let the
+/// account in.
+fn begin(connection: &Connection, is_in: bool) -> (Arc<Share>, Option<Instant>) {
+    let share = Arc::new(Share::default());
+    let may_type = connection.right(Right::TargetLogin).is_ok();
     if is_in {
         share.enter();
-        return None;
+    } else if may_type {
+        // On the target's own log-in screen.
+        share.let_type();
     }
-    match connection.right(Right::TargetLogin) {
-        // Typed is on the target's own log-in screen.
-        Ok(_) => {
-            share.let_type();
-            None
-        }
-        Err(_) => Some(Instant::now() + ENTERING),
-    }
+    let entered_by = (!is_in && !may_type).then(|| Instant::now() + ENTERING);
+    (share, entered_by)
 }
 
 /// Runs both pumps until one of them stops.
